@@ -1,0 +1,290 @@
+"""The door for Python callers: an engine with its configuration, and what it can do with a page."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.app import log
+from engine.app.config import Config, load
+from engine.app.settings import settle
+from engine.core.clock import Clock
+from engine.core.errors import ConfigError, Json, Mistake, SpecError, Stopped, nearest
+from engine.core.events import Sink, nowhere
+from engine.core.registry import Registry
+from engine.core.vendor import Stand, Vendor
+from engine.spec.read import Source, read_page
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from engine.flow.plan import Plan, Settings
+    from engine.flow.report import Result
+    from engine.flow.run import Walk
+
+HOMES = {kind: f"engine.parts.{kind}" for kind in ("auth", "paginate", "rules", "steps", "outputs")}
+STAGES = ("validation", "enrichment", "analytics")
+SIMULATED_START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+"""Simulated runs begin at one time, so that the same seed gives the same outputs."""
+
+
+def registry() -> Registry:
+    """The parts of this engine and of the packages beside it."""
+    return Registry(dict(HOMES))
+
+
+@dataclass
+class Stop:
+    """The wish that a run end; threads that wait hear it at once."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long; raises Stopped as soon as the run shall end."""
+        if self.asked.wait(seconds) if seconds > 0 else self.asked.is_set():
+            raise Stopped("the run was stopped", "what was kept stays kept; start it again with engine run")
+
+
+@dataclass
+class Engine:
+    """Collects, processes and reports for the pages of one installation."""
+
+    config: Config = field(default_factory=lambda: Config.model_validate({}))
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    emit: Sink = nowhere
+    stop: Stop = field(default_factory=Stop)
+    registry: Registry = field(default_factory=registry)
+    clock: Clock | None = None
+
+    @classmethod
+    def from_config(cls, path: str | Path | None = None, **more: Any) -> Engine:
+        """An engine as config.yaml says; without a path the one in the working folder, if there is one."""
+        env = more.pop("env", None) or dict(os.environ)
+        return cls(config=load(Path(path) if path else None, env), env=env, **more)
+
+    # --- pages
+
+    def page(self, tool: str | Path) -> Source:
+        """The page at a path, or of a tool in pipelines_dir. Raises SpecError or ConfigError."""
+        return read_page(self.find(tool), self.registry)
+
+    def find(self, tool: str | Path) -> Path:
+        """The file of a page, by path or by tool name."""
+        path = Path(tool)
+        if path.suffix in (".yaml", ".yml") or "/" in str(tool):
+            if not path.is_file():
+                raise ConfigError(f"there is no page at {path}", "give the path of a page, or the name of a tool")
+            return path
+        place = self.config.pipelines_dir / f"{tool}.yaml"
+        if not place.is_file():
+            known = self.tools()
+            fix = (
+                f"the tools are: {', '.join(known)}" if known else f"there are no pages in {self.config.pipelines_dir}"
+            )
+            raise ConfigError(f'no tool is called "{tool}"{nearest(str(tool), known)}', fix)
+        return place
+
+    def tools(self) -> list[str]:
+        """The tools that have a page in pipelines_dir."""
+        return sorted(path.stem for path in self.config.pipelines_dir.glob("*.yaml"))
+
+    def plan(
+        self,
+        tool: str | Path | Source,
+        *,
+        params: Mapping[str, str] | None = None,
+        only: Iterable[str] = (),
+        vendor: Vendor | None = None,
+    ) -> Plan:
+        """What a run of the page would do. Raises SpecError or ConfigError."""
+        from engine.flow.plan import plan
+
+        source = tool if isinstance(tool, Source) else self.page(tool)
+        try:
+            return plan(source.pipeline, self._settings(source, params or {}, vendor), only)
+        except Mistake as mistake:
+            raise SpecError(str(mistake), mistake.fix, source.mark("endpoints")) from None
+
+    def _settings(self, source: Source, params: Mapping[str, str], vendor: Vendor | None) -> Settings:
+        tool = source.pipeline.tool
+        config, given = self.config.params.get(tool, {}), self.config.secrets.get(tool, {})
+        if vendor is None:
+            return settle(source, given=params, config=config, secrets=given, env=self.env)
+        made_up = {name: str(value) for name, value in vendor.params(source.pipeline, params).items()}
+        secret = {name: one.reveal() for name, one in vendor.secrets(source.pipeline).items()}
+        return settle(source, given={**made_up, **params}, config={}, secrets=secret, env={})
+
+    # --- runs
+
+    def run(self, tool: str | Path, **how: Any) -> Result:
+        """Collect, process and report. See `walk` for the settings."""
+        return self.walk(tool, ("collect", "process", "report"), **how)
+
+    def collect(self, tool: str | Path, **how: Any) -> Result:
+        """Fetch and keep what the page asks for."""
+        return self.walk(tool, ("collect",), **how)
+
+    def process(self, tool: str | Path, stage: str = "analytics", **how: Any) -> Result:
+        """Make the tables from kept pages, with no network; stops behind a stage, with validation it only checks."""
+        if stage not in STAGES:
+            raise ConfigError(
+                f'no stage is called "{stage}"{nearest(stage, STAGES)}', f"the stages are {', '.join(STAGES)}"
+            )
+        return self.walk(tool, ("process",), stage=stage, **how)
+
+    def report(self, tool: str | Path, **how: Any) -> Result:
+        """Write the page's reports from the published tables."""
+        return self.walk(tool, ("report",), **how)
+
+    def walk(
+        self,
+        tool: str | Path,
+        works: Sequence[str],
+        *,
+        params: Mapping[str, str] | None = None,
+        only: Iterable[str] = (),
+        stage: str = "analytics",
+        vendor: Vendor | None = None,
+    ) -> Result:
+        """Do the works of a run; raises EngineError where it cannot begin or go on, each recorded in the storage.
+
+        With a `vendor` that one is asked instead of the real one, and the storage must be a simulated one.
+        """
+        clock = self._clock(vendor)
+        try:
+            return self._walk(tool, works, clock, params=params or {}, only=only, stage=stage, vendor=vendor)
+        except BaseException as error:
+            context: dict[str, Json] = {"tool_name": Path(tool).stem, "collection_type": "+".join(works)}
+            if not isinstance(error, (ConfigError, SpecError)) or self.config.storage.exists():
+                log.write(self.config.storage, log.record(error, at=clock.instant(), context=context))
+            raise
+
+    def _walk(
+        self, tool: str | Path, works: Sequence[str], clock: Clock, *, stage: str, vendor: Vendor | None, **how: Any
+    ) -> Result:
+        from engine.flow import storage
+        from engine.flow.ledger import Ledger
+
+        source = self.page(tool)
+        plan = self.plan(source, vendor=vendor, **how)
+        root = self.config.storage
+        storage.open_storage(root, simulated=vendor is not None)
+        with storage.owned(root, source.pipeline.tool):
+            ledger = Ledger(root / "engine.db")
+            try:
+                stand = vendor.open(plan) if vendor and "collect" in works else nullcontext()
+                return self._in_ledger(source, plan, works, clock, stage, ledger, stand, vendor is not None)
+            finally:
+                ledger.close()
+
+    def _in_ledger(
+        self,
+        source: Source,
+        plan: Plan,
+        works: Sequence[str],
+        clock: Clock,
+        stage: str,
+        ledger: Any,
+        stand: AbstractContextManager[Stand | None],
+        simulated: bool,
+    ) -> Result:
+        from engine.core.clock import rfc3339
+
+        began = time.monotonic()
+        walk = self._begin(source, plan, works, clock, ledger, simulated)
+        result = walk.result
+        try:
+            with stand as vendor:
+                if vendor is not None:
+                    walk = replace(walk, auth=vendor.auth, reach=vendor.reach)
+                if "collect" in works:
+                    walk.collect()
+                if "process" in works:
+                    walk.process(stage)
+                if "report" in works:
+                    walk.report()
+        except BaseException as error:
+            result.status = "interrupted" if isinstance(error, (Stopped, KeyboardInterrupt)) else "failed"
+            raise
+        finally:
+            result.duration_seconds = time.monotonic() - began
+            ledger.end_run(result.run, status=result.status, ended_at=rfc3339(clock.instant()), result=result.as_json())
+        return result
+
+    def _begin(
+        self, source: Source, plan: Plan, works: Sequence[str], clock: Clock, ledger: Any, simulated: bool
+    ) -> Walk:
+        from engine.core.clock import rfc3339
+        from engine.core.events import RunStarted
+        from engine.flow.report import Result
+        from engine.flow.run import Walk
+        from engine.flow.units import RunInfo
+
+        tool, started = source.pipeline.tool, clock.instant()
+        run = f"{started:%Y%m%dT%H%M%S}{started.microsecond // 1000:03d}Z-{ledger.next_number(tool):04d}"
+        fence = ledger.start_run(
+            run,
+            tool,
+            work="+".join(works),
+            page_hash=page_hash(source),
+            simulated=simulated,
+            started_at=rfc3339(started),
+        )
+        self.emit(RunStarted(tool, run, simulated))
+        root = self.config.storage
+        return Walk(
+            plan=plan,
+            run=RunInfo(run, started, fence),
+            root=root,
+            folder=source.folder,
+            place=source.mark,
+            clock=clock,
+            emit=self.emit,
+            ledger=ledger,
+            result=Result(tool, run, started, simulated, storage=str(root)),
+            auth=plan.auth(),
+        )
+
+    def _clock(self, vendor: Vendor | None) -> Clock:
+        if self.clock is not None:
+            return self.clock
+        if vendor is None:
+            return Clock(time.time, self.stop.wait, random.Random(secrets.randbits(64)).random)
+        start = SIMULATED_START.timestamp()
+        return Clock(lambda: start, self.stop.wait, random.Random(vendor.seed).random)
+
+    # --- what is there
+
+    def table(self, tool: str, name: str) -> pl.LazyFrame:
+        """The published rows of a table. Raises ConfigError."""
+        from engine.flow.publish import Shelf
+
+        shelf = Shelf(self.config.storage, tool)
+        rows = shelf.table(name)
+        if rows is None:
+            known = list(shelf.current().get("tables", {}))
+            fix = f"its tables are: {', '.join(known)}" if known else f"run it first: engine run {tool}"
+            raise ConfigError(f'{tool} has no table "{name}" in {self.config.storage}{nearest(name, known)}', fix)
+        return rows
+
+    def current(self, tool: str) -> dict[str, Json]:
+        """What is published of a tool: tables with rows, files and schema."""
+        from engine.flow.publish import Shelf
+
+        return Shelf(self.config.storage, tool).current()
+
+
+def page_hash(source: Source) -> str:
+    """A hash of the page's text."""
+    import hashlib
+
+    return hashlib.sha256(source.document.text.encode()).hexdigest()[:16]

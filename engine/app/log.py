@@ -1,0 +1,64 @@
+"""Errors for machines: one JSON record each in `<storage>/logs/errors.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.core.clock import rfc3339
+from engine.core.errors import EngineError, Json, SpecError
+
+
+def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -> dict[str, Json]:
+    """What is known of an error; a defect carries its stack trace."""
+    known = isinstance(error, EngineError)
+    where = _where(error)
+    found: dict[str, Json] = {
+        "error_id": error.error_id if isinstance(error, EngineError) else _new_id(),
+        "timestamp": rfc3339(at),
+        "error_code": error.code if isinstance(error, EngineError) else "defect",
+        "message": error.message if isinstance(error, EngineError) else f"{type(error).__name__}: {error}",
+        "context": {**context, **(dict(error.context) if isinstance(error, EngineError) else {}), **where},
+    }
+    if isinstance(error, EngineError) and error.fix:
+        found["fix"] = error.fix
+    if isinstance(error, EngineError) and error.mark:
+        found["place"] = str(error.mark)
+    if isinstance(error, SpecError) and error.findings:
+        found["findings"] = [finding.as_json() for finding in error.findings]
+    if not known:
+        found["stack_trace"] = "".join(traceback.format_exception(error))
+        found["original_exception"] = type(error).__name__
+    return found
+
+
+def write(root: Path, entry: Mapping[str, Any]) -> None:
+    """Append a record; a storage that cannot be written must not hide the error itself."""
+    place = root / "logs" / "errors.jsonl"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a") as file:
+            file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+    except OSError:
+        return
+
+
+def _where(error: BaseException) -> dict[str, Json]:
+    """The function, file and line of the engine that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return {}
+    last = frames[-1]
+    file = last.filename
+    short = file[file.rindex("engine/") :] if "engine/" in file else Path(file).name
+    return {"function": last.name, "file": short, "line": last.lineno}
+
+
+def _new_id() -> str:
+    import uuid
+
+    return str(uuid.uuid4())

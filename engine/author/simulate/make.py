@@ -1,0 +1,351 @@
+"""One made-up record at a time: its values fit their names, each other, and the records they belong to."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from engine.author.simulate import times, vocabulary
+from engine.author.simulate.facts import Facts
+from engine.author.simulate.judge import Row
+from engine.author.simulate.shape import Shape
+from engine.author.simulate.texts import matching
+from engine.core.errors import Json
+
+MISSING = object()
+LATEST = re.compile(r"latest|last|current|default|primary|newest|active")
+COUNTS = re.compile(r"count|total|num|calls|requests|hits|traffic|size|bytes|volume|message|sum|value")
+LIMITS = re.compile(r"quota|limit|max|threshold")
+MANY, DAYS, TRIES = 3, 14, 40
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A row that a record refers to, and when its record began."""
+
+    row: Row
+    born: float
+
+
+@dataclass
+class Scene:
+    """What is known while one record is made."""
+
+    rng: Random
+    since: float
+    """Nothing in the record is older; seconds since the epoch."""
+    bound: Mapping[Shape, Json] = field(default_factory=dict)
+    """Values that are settled: by the parent, by what the request asks for, by a row that this one goes with."""
+    picked: dict[str, Pick] = field(default_factory=dict)
+    """Table -> the row that this record, or this part of it, refers to."""
+    used: dict[str, set[int]] = field(default_factory=dict)
+    """Table -> rows that a sibling in the same list refers to."""
+    label: str = ""
+    """What the thing around it is called: the error counts of a metric are smaller than its calls."""
+    series: float | None = None
+    number: int | None = None
+    """Its place in a list that has one element for each known value."""
+
+
+@dataclass
+class Maker:
+    """Makes records of one form."""
+
+    noun: str
+    now: float
+    facts: Callable[[Shape], Facts]
+    rows: Callable[[str], Sequence[Pick]]
+    """The rows of another table, so far as they are made."""
+    named: Callable[[str], tuple[str, str] | None]
+    """A noun -> the table of such things and the column that names them."""
+    taken: dict[tuple[str, str], set[Json]]
+    """(table, column) -> values that no other row may have."""
+    days: int = DAYS
+
+    def make(self, shape: Shape, scene: Scene) -> Json:
+        """A value for a place."""
+        if shape in scene.bound:
+            return scene.bound[shape]
+        if shape.fixed is not None:
+            return shape.fixed
+        if shape.kind == "object":
+            return self._object(shape, scene)
+        if shape.kind == "list":
+            return self._list(shape, scene)
+        if shape.kind == "map":
+            return self._map(shape, scene)
+        if shape.kind == "line":
+            return list(self._object(shape, scene).values())
+        if shape.kind == "names":
+            assert shape.element
+            return list(shape.element.fields)
+        return self._leaf(shape, scene)
+
+    # --- what holds other values
+
+    def _object(self, shape: Shape, scene: Scene) -> dict[str, Json]:
+        known = {child: self.facts(child) for child in shape.fields.values() if child.kind == "leaf"}
+        clocks = {child: fact for child, fact in known.items() if fact.type in ("datetime", "date")}
+        self._pick_all(known, scene)
+        since = max([scene.since, *(pick.born for pick in scene.picked.values())])
+        at = times.ordered({c: f for c, f in clocks.items() if c not in scene.bound}, since, self.now, scene.rng)
+        if scene.series is not None:
+            at |= {child: scene.series for child, fact in clocks.items() if times.SERIES.fullmatch(fact.what)}
+        inner = replace(scene, since=min(at.values(), default=since), series=None)
+        made: dict[str, Json] = {}
+        whole = shape.kind == "line"
+        for name, child in shape.fields.items():
+            value = self._field(child, known.get(child), inner, at)
+            if value is not MISSING or whole:
+                made[name] = None if value is MISSING else value
+            if name in ("name", "key", "id", "metric") and isinstance(value, str):
+                inner.label = f"{scene.label} {value}"
+        self._latest(shape, made, scene)
+        return made
+
+    def _field(self, child: Shape, fact: Facts | None, scene: Scene, at: Mapping[Shape, float]) -> Json:
+        rng = scene.rng
+        if child in scene.bound:
+            return scene.bound[child]
+        if rng.random() >= child.presence and not (fact and fact.needed):
+            return MISSING
+        if fact is None:
+            return self.make(child, scene)
+        optional = not fact.needed and not fact.alone and not fact.refers and child.fixed is None
+        if child in at:
+            if fact.nulls and times.age(fact.what) == 3 and optional and rng.random() < 0.4:
+                return rng.choice(fact.nulls)
+            if times.age(fact.what) == 3 and optional and rng.random() < 0.3:
+                return MISSING
+            return times.written(at[child], fact)
+        if fact.nulls and optional and fact.type == "integer" and rng.random() < 0.3:
+            return rng.choice(fact.nulls)
+        if optional and not child.hints and fact.type != "boolean" and rng.random() < 0.03:
+            return MISSING
+        return self.make(child, scene)
+
+    def _latest(self, shape: Shape, made: dict[str, Json], scene: Scene) -> None:
+        """`latestRevisionId` is the greatest of the list `revision`."""
+        for name, child in shape.fields.items():
+            listed = made.get(name)
+            if child.kind != "list" or not isinstance(listed, list) or not all(isinstance(v, str) for v in listed):
+                continue
+            word = vocabulary.noun(name)
+            for other, leaf in shape.fields.items():
+                said = vocabulary.words(other)
+                if leaf.kind == "leaf" and leaf not in scene.bound and word in said and LATEST.search(said) and listed:
+                    made[other] = max(listed, key=lambda text: (len(text), text) if text.isdigit() else (0, text))
+
+    def _list(self, shape: Shape, scene: Scene) -> list[Json]:
+        element = shape.element or Shape(shape.name)
+        if element.kind == "leaf":
+            return self._values(shape, element, scene)
+        inner = replace(scene, picked={}, used={})
+        numbers, clock = self._numbered(element), self._clock(element)
+        if element.kind == "line":
+            return [self.make(element, self._sibling(inner)) for _ in range(scene.rng.randint(8, 20))]
+        if clock:
+            return [self.make(element, replace(inner, series=at)) for at in times.series(clock, self.now, self.days)]
+        if numbers:
+            return [self.make(element, replace(self._sibling(inner), number=n)) for n in range(numbers)]
+        filtered = [variant for variant in shape.variants.values() if scene.rng.random() < 0.9]
+        count = max(scene.rng.choice((1, 1, 2, 2, MANY)) - len(filtered), shape.least - len(filtered))
+        count = max(count, 0 if filtered else 1)
+        others = [element] * count if not shape.variants or any(f.uses for f in element.fields.values()) else []
+        return [self.make(one, self._sibling(inner)) for one in (*filtered, *others)]
+
+    def _sibling(self, scene: Scene) -> Scene:
+        return replace(scene, picked={})
+
+    def _numbered(self, element: Shape) -> int:
+        """How many elements, where each is named by one of a few known values."""
+        for child in element.fields.values():
+            fact = self.facts(child) if child.kind == "leaf" else None
+            if fact and fact.key_part and fact.values and len(fact.values) <= 8 and not fact.refers:
+                return len(fact.values)
+        return 0
+
+    def _clock(self, element: Shape) -> Facts | None:
+        """The time of an element in a list of measurements."""
+        for child in element.fields.values():
+            fact = self.facts(child) if child.kind == "leaf" else None
+            if fact and fact.type in ("datetime", "date") and times.SERIES.fullmatch(fact.what):
+                return fact
+        return None
+
+    def _values(self, shape: Shape, element: Shape, scene: Scene) -> list[Json]:
+        fact = self.facts(element)
+        count = min(scene.rng.choice((1, 2, 2, 3, 4)), len(fact.values) or 4)
+        found = [self._leaf(element, replace(scene, picked={})) for _ in range(max(count, shape.least))]
+        kept = list(dict.fromkeys(found))
+        return sorted(kept) if all(isinstance(one, str) and one.isdigit() for one in kept) else kept
+
+    def _map(self, shape: Shape, scene: Scene) -> dict[str, Json]:
+        assert shape.key and shape.element
+        fact = self.facts(shape.key)
+        named = list(fact.values) or [vocabulary.say(fact.what, self.noun, scene.rng) for _ in range(MANY)]
+        made: dict[str, Json] = {}
+        for number, key in enumerate(dict.fromkeys([*named, *shape.fields])):
+            inner = replace(scene, picked={}, number=number)
+            made[key] = self.make(shape.element, inner)
+            if key in shape.fields and isinstance(made[key], dict):
+                own = self.make(shape.fields[key], inner)
+                made[key] = {**(own if isinstance(own, dict) else {}), **made[key]}
+        return made
+
+    # --- what it refers to
+
+    def _pick_all(self, known: Mapping[Shape, Facts], scene: Scene) -> None:
+        for child, fact in known.items():
+            for table, to in fact.refers:
+                if child in scene.bound and table not in scene.picked:
+                    same = [pick for pick in self.rows(table) if pick.row.get(to) == scene.bound[child]]
+                    if same:
+                        scene.picked[table] = same[0]
+        for child, fact in known.items():
+            for table, _ in fact.refers:
+                if child not in scene.bound and table not in scene.picked:
+                    self._pick(table, scene)
+
+    def _pick(self, table: str, scene: Scene) -> Pick | None:
+        """A row of another table; some are met more often than others, none twice in one list."""
+        rows, used = self.rows(table), scene.used.setdefault(table, set())
+        free = [number for number in range(len(rows)) if number not in used] or list(range(len(rows)))
+        if not free:
+            return None
+        number = free[int(len(free) * scene.rng.random() ** 1.4)]
+        used.add(number)
+        scene.picked[table] = rows[number]
+        return rows[number]
+
+    def _referred(self, fact: Facts, scene: Scene) -> Json:
+        """The value that the row it refers to has; MISSING where it refers to none."""
+        for table, to in fact.refers:
+            pick = scene.picked.get(table) or self._pick(table, scene)
+            value = pick.row.get(to) if pick else None
+            if value is not None:
+                return scene.rng.choice(value) if isinstance(value, list) and value else value
+        for table, pick in scene.picked.items():
+            of = vocabulary.noun(table).split()[-1]
+            for name, value in pick.row.items():
+                if value is not None and f"{of} {vocabulary.words(name)}" == fact.what:
+                    return value
+                if isinstance(value, list) and value and vocabulary.noun(name) == fact.what:
+                    return value[-1] if scene.rng.random() < 0.7 else scene.rng.choice(value)
+        home = None if fact.alone else self.named(fact.what.split()[-1])
+        pick = self._pick(home[0], scene) if home else None
+        value = pick.row.get(home[1]) if home and pick else None
+        return MISSING if value is None else value
+
+    # --- single values
+
+    def _leaf(self, shape: Shape, scene: Scene) -> Json:
+        fact = self.facts(shape)
+        if shape.fixed is not None:
+            return shape.fixed
+        if shape.secret:
+            return vocabulary.secret(scene.rng)
+        value = self._referred(fact, scene)
+        if value is not MISSING:
+            return value
+        if fact.alone is None:
+            return self._wire(self._value(shape, fact, scene), fact)
+        taken = self.taken.setdefault(fact.alone, set())
+        free = [value for value in fact.values if value not in taken]
+        for _ in range(TRIES):
+            value = free[0] if free else self._wire(self._value(shape, replace(fact, values=()), scene), fact)
+            if value not in taken:
+                break
+        else:
+            value = value + len(taken) + 1 if isinstance(value, (int, float)) else f"{value}-{len(taken) + 1}"
+        taken.add(value)
+        return value
+
+    def _wire(self, value: Json, fact: Facts) -> Json:
+        numbers = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return str(value) if numbers and fact.as_text else value
+
+    def _value(self, shape: Shape, fact: Facts, scene: Scene) -> Json:
+        rng = scene.rng
+        if fact.type in ("integer", "float"):
+            return self._number(shape, fact, scene)
+        if fact.type == "boolean":
+            return self._boolean(shape, fact, rng)
+        if fact.type in ("datetime", "date"):
+            at = times.ordered({shape: fact}, scene.since, self.now, rng)
+            return times.written(at[shape], fact)
+        if fact.type == "json":
+            return _json(fact.example)
+        texts = [hint for hint in shape.hints if isinstance(hint, str)]
+        if texts and (not fact.values or set(texts) <= set(fact.values)) and rng.random() < 0.6:
+            return rng.choice(texts)
+        if fact.values:
+            named = scene.number is not None and re.search(r"name|title|label|key|metric|type|id|check", fact.what)
+            if named and scene.number is not None and scene.number < len(fact.values):
+                return fact.values[scene.number]
+            return rng.choices(fact.values, fact.weights())[0]
+        return self._text(fact, rng)
+
+    def _text(self, fact: Facts, rng: Random) -> str:
+        example = fact.example if isinstance(fact.example, str) else None
+        said = vocabulary.say(fact.what, self.noun, rng)
+        other = vocabulary.like(example, rng) if example else said
+        # An identifier keeps the vendor's form; anything else reads better in words of its own.
+        formed = example is not None and bool(re.search(r"\d{2}|[/:@]", example))
+        first, second = (other, said) if formed or (example and said.count("-") and other != example) else (said, other)
+        if not fact.regex:
+            return first
+        fits = [text for text in (first, second, example or "") if re.search(fact.regex, text)]
+        return fits[0] if fits else matching(fact.regex, rng) or first
+
+    def _boolean(self, shape: Shape, fact: Facts, rng: Random) -> Json:
+        likely = 0.85 if re.search(r"enabled|active|verified|valid", fact.what) else 0.15
+        likely = 0.5 if isinstance(fact.example, bool) and not fact.example else likely
+        value = rng.random() < likely or True in shape.hints and rng.random() < 0.6
+        return ("true" if value else "false") if fact.as_text else value
+
+    def _number(self, shape: Shape, fact: Facts, scene: Scene) -> Json:
+        rng, whole = scene.rng, fact.type == "integer"
+        hints = [hint for hint in shape.hints if isinstance(hint, (int, float))]
+        if hints and rng.random() < 0.5:
+            return hints[0]
+        if fact.values:
+            text = rng.choices(fact.values, fact.weights())[0]
+            return int(text) if whole else float(text)
+        low, high = fact.low, fact.high
+        if low is not None and high is not None:
+            value = low + (high - low) * rng.betavariate(3, 2)
+        elif LIMITS.search(fact.what):
+            value = rng.choice((100, 500, 1_000, 5_000, 10_000))
+        else:
+            value = self._plain_number(fact, scene)
+        value = max(value, low) if low is not None else value
+        value = min(value, high) if high is not None else value
+        return int(value) if whole else round(value, 2)
+
+    def _plain_number(self, fact: Facts, scene: Scene) -> float:
+        rng = scene.rng
+        try:
+            example = float(fact.example)
+        except (TypeError, ValueError):
+            example = 0.0
+        if COUNTS.search(fact.what) and (example > 20 or not example):
+            middle = math.log(example) if example else 6.0
+            small = 0.03 if re.search(r"error|fail|fault", f"{scene.label} {fact.what}") else 1.0
+            return float(int(rng.lognormvariate(middle, 0.9) * small))
+        if example:
+            return example * rng.uniform(0.3, 1.6) if example > 5 else float(rng.randint(0, int(example) + 2))
+        return float(rng.randint(0, 100))
+
+
+def _json(example: Json) -> Json:
+    if isinstance(example, str):
+        try:
+            return json.loads(example)
+        except ValueError:
+            return example
+    return {} if example is None else example

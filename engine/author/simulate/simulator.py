@@ -1,0 +1,107 @@
+"""A vendor in the real one's place: made-up params and secrets, a world of records, a server on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from random import Random
+from urllib.parse import urlsplit
+
+from engine.author.simulate import vocabulary
+from engine.author.simulate.routes import routes
+from engine.author.simulate.serve import Desk, Server
+from engine.author.simulate.world import World
+from engine.core.clock import Clock
+from engine.core.errors import Json
+from engine.core.kinds import Auth
+from engine.core.registry import Registry
+from engine.core.values import Secret
+from engine.core.vendor import Stand
+from engine.core.wire import as_text
+from engine.flow.plan import Plan
+from engine.spec.model import Param, Pipeline
+
+FAST = "10000/s"
+"""There is nobody to be spared."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """A simulated vendor while it is open."""
+
+    auth: Auth | None
+    server: Server
+
+    def reach(self, url: str) -> str:
+        """Where an address of the real vendor is answered instead."""
+        return self.server.reach(url)
+
+
+@dataclass
+class Simulator:
+    """Implements the protocol `Vendor` for any page; the same seed and clock give the same answers.
+
+    `read` gives a file beside the page, so that made-up records meet the JSON Schemas that the page names.
+    """
+
+    registry: Registry
+    seed: int
+    clock: Clock
+    read: Callable[[str], bytes] | None = None
+
+    def params(self, pipeline: Pipeline, given: Mapping[str, Json]) -> Mapping[str, Json]:
+        """A value for each param that nobody set: its example, else its default, else something that fits its name."""
+        gates = {one.skip_unless.param for one in pipeline.endpoints.values() if one.skip_unless}
+        found: dict[str, Json] = {}
+        for name, param in pipeline.params.items():
+            if given.get(name) is not None:
+                continue
+            if param.type == "rate":
+                found[name] = FAST
+            elif param.example is not None:
+                found[name] = _typed(param.example, param)
+            elif param.default is None and (not param.optional or name in gates):
+                found[name] = self._made_up(name, param)
+        return found
+
+    def _made_up(self, name: str, param: Param) -> str:
+        fixed = {"integer": "10", "number": "1.5", "boolean": "true", "duration": "1h", "path": ".", "rate": FAST}
+        if param.type in fixed:
+            return fixed[param.type]
+        if "url" in name:
+            return f"https://{name.replace('_', '-').removesuffix('-url')}.example.com"
+        return vocabulary.say(vocabulary.noun(name), name, Random(f"{self.seed} param {name}"))
+
+    def secrets(self, pipeline: Pipeline) -> Mapping[str, Secret]:
+        """Made-up secrets, all that the page names."""
+        return {
+            name: Secret(vocabulary.secret(Random(f"{self.seed} secret {name}")), name) for name in pipeline.secrets
+        }
+
+    def open(self, plan: Plan) -> AbstractContextManager[Stand]:
+        """Answer the plan's requests until the context ends."""
+        return self._open(plan)
+
+    @contextmanager
+    def _open(self, plan: Plan) -> Iterator[Stand]:
+        world = World(plan, self.seed, float(int(self.clock.now())), self.read).build()
+        bases = [plan.base_url(asked) for asked in plan.endpoints if not asked.skipped]
+        auth = plan.auth()
+        auth = auth.rehearse(bases[0]) if auth and bases else auth
+        desk = Desk(world.forms, routes(plan, world), auth, self.clock)
+        server = Server(desk, {urlsplit(base).netloc.lower(): urlsplit(base).scheme for base in bases})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield Open(auth, server)
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+def _typed(value: Json, param: Param) -> str:
+    """A value as a person would type it."""
+    return param.split.join(as_text(one) for one in value) if isinstance(value, list) else as_text(value)

@@ -1,0 +1,277 @@
+"""All records of a made-up vendor, in the order of their relations; the same seed makes the same world."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+from engine.author.simulate import binding, plant, vocabulary
+from engine.author.simulate.facts import Facts, facts
+from engine.author.simulate.form import Form, form
+from engine.author.simulate.judge import Judge, rows_of
+from engine.author.simulate.make import Maker, Pick, Scene
+from engine.author.simulate.shape import Shape
+from engine.core import select
+from engine.core.errors import Json, Mistake
+from engine.core.clock import read_instant
+from engine.core.values import Duration
+from engine.flow.plan import Asked, Binding, Plan, Window, table_needs
+
+DAY = 86_400.0
+PAST_DAYS = 700
+FEW = frozenset("environment env group region organization org account tenant workspace flow team product zone".split())
+ROUNDS = 12
+EVERY = 80
+"""About so many records in all below the records of a parent."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The records of one endpoint for one parent."""
+
+    asked: Asked
+    binding: Binding
+    rows: tuple[Json, ...]
+    """As they are served."""
+    whole: tuple[Json, ...]
+    """With the fields that the engine adds."""
+
+
+@dataclass
+class World:
+    """Makes and keeps the records of every endpoint of a plan."""
+
+    plan: Plan
+    seed: int
+    now: float
+    read: Callable[[str], bytes] | None = None
+    units: dict[str, list[Unit]] = field(default_factory=dict)
+    forms: dict[str, Form] = field(default_factory=dict)
+    _judges: dict[str, Judge] = field(default_factory=dict)
+    _rows: dict[str, list[Pick]] = field(default_factory=dict)
+    _facts: dict[Shape, Facts] = field(default_factory=dict)
+    _taken: dict[tuple[str, str], set[Json]] = field(default_factory=dict)
+
+    def build(self) -> World:
+        """Make everything."""
+        pipeline = self.plan.pipeline
+        constants = {f"param.{name}": value for name, value in self.plan.settings.params.items()}
+        started = datetime.fromtimestamp(self.now, UTC)
+        constants |= {"run.started_at": started, "run.id": "simulated"}
+        for name, table in pipeline.tables.items():
+            if table.from_:
+                self._judges[name] = Judge(name, table, constants, started, self.read)
+        asked = {one.name: one for one in self.plan.endpoints if not one.skipped}
+        for name in asked:
+            self.forms[name] = form(pipeline, name, self._judges)
+        for name in order(self.plan, set(asked)):
+            self._make(asked[name])
+        plant.plant(self.forms, self.units, self._judges, lambda word: Random(f"{self.seed} planted {word}"))
+        return self
+
+    # --- one endpoint
+
+    def _make(self, asked: Asked) -> None:
+        made = self.forms[asked.name]
+        bound = [(one, binding.settled(self.plan, made, asked, one, self._known(made))) for one in self._parents(asked)]
+        units = []
+        for number, (parent, settled) in enumerate(bound):
+            rng = Random(f"{self.seed} {asked.name} {json.dumps(parent, sort_keys=True, default=str)}")
+            count = self._count(made, len(bound), number, rng)
+            add = self._add(asked, parent)
+            rows = self._unit(made, settled, count, rng, add)
+            units.append(Unit(asked, parent, tuple(rows), tuple(_with(row, add) for row in rows)))
+        self.units[asked.name] = units
+        for table in made.tables:
+            picks = self._rows.setdefault(table, [])
+            for unit in units:
+                for record in unit.whole:
+                    since = self.now - 60 * DAY
+                    picks += [Pick(row, since) for row in rows_of(self._judges[table].table, record)]
+
+    def _unit(
+        self, made: Form, settled: binding.Settled, count: int, rng: Random, add: Mapping[str, Json]
+    ) -> list[Json]:
+        """The records of one unit; those that break a rule are made again, and left out if that does not help."""
+        maker = Maker(
+            made.noun, self.now, self._known(made), self._picks, self._named, self._taken, days=self._days(made)
+        )
+        partners = settled.partners(self._rows)
+        if partners:
+            rng.shuffle(partners)
+            count = max(1, round(len(partners) * 0.92))
+        used: dict[str, set[int]] = {}
+
+        def record(at: int) -> Json:
+            bound = {**settled.values, **(partners[at] if partners else {})}
+            scene = Scene(rng, self._since(made), bound, used=used if len(used) < 0 else {})
+            value = maker.make(made.record, scene)
+            if isinstance(value, dict):
+                value = {name: one for name, one in value.items() if name not in add}
+            return value
+
+        rows = [record(at) for at in range(count)]
+        for _ in range(ROUNDS):
+            wrong = self._wrong(made, [_with(row, add) for row in rows])
+            if not wrong:
+                return rows
+            for at in wrong:
+                rows[at] = record(at)
+        wrong = self._wrong(made, [_with(row, add) for row in rows], errors_only=True)
+        return rows if made.one else [row for at, row in enumerate(rows) if at not in wrong]
+
+    def _wrong(self, made: Form, records: list[Json], *, errors_only: bool = False) -> list[int]:
+        """Which records break a rule of a table that is made of them."""
+        wrong: set[int] = set()
+        for name in made.tables:
+            judge = self._judges[name]
+            rows, owner = [], []
+            for at, record in enumerate(records):
+                for row in rows_of(judge.table, record):
+                    rows.append(row)
+                    owner.append(at)
+            for rule, _, numbers in judge.failing(rows):
+                if rule.level == "error" or not errors_only:
+                    wrong |= {owner[number] for number in numbers}
+            for columns in judge.unique():
+                wrong |= _repeated(rows, owner, columns)
+            for contract in judge.contracts:
+                wrong |= {at for at, record in enumerate(records) if contract.check(record) is not None}
+        return sorted(wrong)
+
+    # --- what surrounds a record
+
+    def _parents(self, asked: Asked) -> Iterator[Binding]:
+        """The binding of each unit, as the crawler makes it, with whole parent records."""
+        parent = asked.parent
+        if parent is None or asked.alias is None:
+            yield {}
+            return
+        seen: set[str] = set()
+        for source in parent.union or [parent]:
+            assert source.endpoint
+            for unit in self.units.get(source.endpoint, []):
+                for record in unit.whole:
+                    taken = _search(source.take, record) if source.take else record
+                    if taken is None or (source.where and not _search(source.where, record)):
+                        continue
+                    key = json.dumps([taken.get(name) for name in parent.by] if parent.by else [unit.binding, taken])
+                    if key not in seen:
+                        seen.add(key)
+                        yield {**unit.binding, asked.alias: taken}
+
+    def _add(self, asked: Asked, parent: Binding) -> dict[str, Json]:
+        end = datetime.fromtimestamp(self.now, UTC)
+        return self.plan.add(asked, parent, {"id": "simulated", "started_at": end}, Window(end, end))
+
+    def _count(self, made: Form, units: int, number: int, rng: Random) -> int:
+        if made.one:
+            return 1
+        size = getattr(getattr(made.endpoint.paginate, "size", None), "value", None)
+        if units > 1 or made.endpoint.for_each:
+            middle = EVERY / max(units, 1)
+            return 0 if number and rng.random() < 0.05 else max(1, min(30, round(middle * rng.uniform(0.5, 1.5))))
+        word = made.noun.split()[-1]
+        known = self._names(made)
+        if made.children >= 3 or word in FEW:
+            return len(known) or rng.randint(4, 6)
+        count = max(rng.randint(32, 58), len(known))
+        return max(count, size + 5) if size and size <= 50 else count
+
+    def _names(self, made: Form) -> tuple[str, ...]:
+        """The values that the page lists for what names a record."""
+        for shape in made.record.walk():
+            fact = self._known(made)(shape) if shape.kind == "leaf" else None
+            if fact and fact.alone and fact.values:
+                return fact.values
+        return ()
+
+    def _since(self, made: Form) -> float:
+        """Where the past begins: at the first window of an incremental endpoint."""
+        incremental = made.endpoint.incremental
+        if not incremental:
+            return self.now - PAST_DAYS * DAY
+        try:
+            back = Duration.read(incremental.start).seconds
+        except Mistake:
+            back = self.now - read_instant(incremental.start).timestamp()
+        return self.now - max(min(back, PAST_DAYS * DAY), DAY) * 0.98
+
+    def _days(self, made: Form) -> int:
+        return max(2, min(30, int((self.now - self._since(made)) / DAY))) if made.endpoint.incremental else 14
+
+    def _known(self, made: Form) -> Callable[[Shape], Facts]:
+        def known(shape: Shape) -> Facts:
+            if shape not in self._facts:
+                self._facts[shape] = facts(shape, made, self._judges)
+            return self._facts[shape]
+
+        return known
+
+    def _picks(self, table: str) -> list[Pick]:
+        return self._rows.get(table, [])
+
+    def _named(self, word: str) -> tuple[str, str] | None:
+        for table, rows in self._rows.items():
+            key = self._judges[table].table.key
+            if rows and len(key) == 1 and vocabulary.noun(table).split()[-1] == word:
+                return table, key[0]
+        return None
+
+
+def order(plan: Plan, wanted: set[str]) -> list[str]:
+    """Endpoints so that each comes behind its parents and, where that makes no circle, behind what it refers to."""
+    tables = plan.pipeline.tables
+    needs = {asked.name: set(asked.needs) for asked in plan.endpoints}
+    done: list[str] = []
+    open_: list[str] = []
+
+    def above(name: str) -> set[str]:
+        return {name}.union(*(above(need) for need in needs.get(name, ())))
+
+    def visit(name: str) -> None:
+        if name in done or name in open_ or name not in wanted:
+            return
+        open_.append(name)
+        for need in sorted(needs[name]):
+            visit(need)
+        for table in plan.pipeline.table_of(name):
+            for rule in tables[table].validate_:
+                reference = rule.refers()
+                for other in tables[reference.table].from_ if reference and reference.table in tables else ():
+                    if not above(other) & set(open_):
+                        visit(other)
+        open_.remove(name)
+        done.append(name)
+
+    for asked in plan.endpoints:
+        visit(asked.name)
+    return done
+
+
+def _search(expression: str, record: Json) -> Json:
+    try:
+        return select.compile(expression).search(record)
+    except select.SelectError:
+        return None
+
+
+def _with(row: Json, add: Mapping[str, Json]) -> Json:
+    return {**row, **add} if isinstance(row, dict) else row
+
+
+def _repeated(rows: list[dict[str, Json]], owner: list[int], columns: tuple[str, ...]) -> set[int]:
+    """The records whose rows repeat the values of an earlier row."""
+    seen: dict[str, int] = {}
+    wrong: set[int] = set()
+    for at, row in enumerate(rows):
+        key = json.dumps([row.get(name) for name in columns], default=str)
+        if seen.setdefault(key, at) != at:
+            wrong.add(owner[at])
+    return wrong
+
+
+__all__ = ["Unit", "World", "order", "table_needs"]

@@ -1,0 +1,1 @@
+"""The ground all rooms stand on: plain values, no files, no network."""

@@ -1,0 +1,110 @@
+"""What happened, as typed values to a sink: the only way to say anything during a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A run began."""
+
+    tool: str
+    run: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStarted(Event):
+    """An endpoint's units are known; there is one for each partition."""
+
+    endpoint: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageKept(Event):
+    """A page was written to its segment."""
+
+    endpoint: str
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEnded(Event):
+    """A unit came to its end, or was skipped or given up."""
+
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Event):
+    """A request waits: for the rate limit, for a retry, because the vendor asked for it."""
+
+    endpoint: str
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped(Event):
+    """An endpoint, unit or page was left out, with the page's own words."""
+
+    endpoint: str
+    scope: str
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointEnded(Event):
+    """An endpoint is sealed, or incomplete with what is missing."""
+
+    endpoint: str
+    pages: int
+    rows: int
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableStarted(Event):
+    """A table is being made."""
+
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableEnded(Event):
+    """A table was made; `rows` are good, `quarantined` are kept apart."""
+
+    table: str
+    rows: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWritten(Event):
+    """A report was written."""
+
+    report: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """Something a person should know: a warning, or where a run goes on from."""
+
+    text: str
+
+
+Sink = Callable[[Event], None]
+
+
+def nowhere(event: Event) -> None:
+    """A sink that keeps nothing."""

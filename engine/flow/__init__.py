@@ -1,0 +1,1 @@
+"""The walk: one room a stage, in the order the data goes."""

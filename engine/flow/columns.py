@@ -1,0 +1,175 @@
+"""What the columns of a table read, and how their texts become values of the declared types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from engine.core import select
+from engine.core.errors import Json
+from engine.spec.model import Column
+
+UTC_TIME = pl.Datetime("us", "UTC")
+TYPES: Mapping[str, pl.DataType] = {
+    "string": pl.String(),
+    "integer": pl.Int64(),
+    "float": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "datetime": UTC_TIME,
+    "date": pl.Date(),
+    "list": pl.List(pl.String()),
+    "json": pl.String(),
+}
+"""Column type -> the type in tables; json is kept as its text, a list holds texts."""
+MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One column with its type settled."""
+
+    name: str
+    path: str
+    type: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the columns of a table are taken from records: by Polars where that is exact, else one by one."""
+
+    wanted: Sequence[Wanted]
+    exprs: Mapping[str, pl.Expr]
+    """Column -> its text, or list of texts, over the record's top-level fields."""
+    fields: select.Fields
+    texts: Mapping[str, tuple[str, ...]]
+    """json column -> the plain path of its bytes."""
+    slow: Mapping[str, str]
+    """Column -> why jmespath.py reads it."""
+
+
+def reading(wanted: Sequence[Wanted]) -> Reading:
+    """Settle for each column how it is read."""
+    exprs: dict[str, pl.Expr] = {}
+    fields: select.Fields = {}
+    texts: dict[str, tuple[str, ...]] = {}
+    slow: dict[str, str] = {}
+    for column in wanted:
+        if column.type == "json":
+            plain = select.compile(column.path).plain
+            if plain:
+                texts[column.name] = plain
+            else:
+                slow[column.name] = "only a plain path to JSON is taken as bytes"
+            continue
+        found = select.translate(column.path, of="list" if column.type == "list" else "scalar")
+        if isinstance(found, select.Refusal):
+            slow[column.name] = found.reason
+            continue
+        both = select.merge(fields, found.fields)
+        if isinstance(both, select.Conflict):
+            slow[column.name] = both.reason
+            continue
+        fields, exprs[column.name] = both, found.expr
+    return Reading(wanted, exprs, fields, texts, slow)
+
+
+def text_of(value: Json, kind: str) -> Any:
+    """One value as the fast way would read it: text, list of texts, or JSON text. Raises SelectError."""
+    if value is None:
+        return None
+    if kind == "json":
+        return msgspec.json.encode(value).decode()
+    if kind == "list":
+        if not isinstance(value, list):
+            raise select.SelectError("found one value where a list is declared")
+        return [select.leaf_text(one) for one in value]
+    return select.leaf_text(value)
+
+
+def typed(column: Wanted) -> pl.Expr:
+    """The value of a column of texts; null where the text does not fit the type."""
+    text = pl.col(column.name)
+    if column.type == "integer":
+        return text.cast(pl.Int64, strict=False)
+    if column.type == "float":
+        return text.cast(pl.Float64, strict=False)
+    if column.type == "boolean":
+        return text.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
+    if column.type == "date":
+        return text.str.to_date("%Y-%m-%d", strict=False)
+    if column.type == "datetime":
+        return _epoch(text, column.unit) if column.unit else _instant(text)
+    return text
+
+
+def _instant(text: pl.Expr) -> pl.Expr:
+    """RFC 3339; without an offset it is UTC."""
+    read = [
+        text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+        for form in ("%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
+    ]
+    return pl.coalesce(read)
+
+
+def _epoch(text: pl.Expr, unit: str) -> pl.Expr:
+    number = text.cast(pl.Int64, strict=False)
+    if unit == "ns":
+        return (number // 1_000).cast(UTC_TIME)
+    whole = number * MICROSECONDS[unit]
+    fraction = (text.cast(pl.Float64, strict=False) * MICROSECONDS[unit]).round().cast(pl.Int64, strict=False)
+    return pl.coalesce(whole, fraction).cast(UTC_TIME)
+
+
+def infer(name: str, path: str, records: Sequence[Json]) -> Wanted:
+    """A column whose type nobody declared, from the values it has in the first records.
+
+    Nothing is read by guess: a text stays text, whatever it looks like.
+    """
+    seen = {_kind(value) for record in records if (value := select.compile(path).search(record)) is not None}
+    if seen == {"integer", "float"}:
+        return Wanted(name, path, "float")
+    if not seen:
+        return Wanted(name, path, "string")
+    return Wanted(name, path, seen.pop() if len(seen) == 1 else "json")
+
+
+def _kind(value: Json) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer" if -(2**63) <= value < 2**63 else "string"
+    if isinstance(value, float):
+        return "float"
+    if isinstance(value, list):
+        return "list" if all(not isinstance(one, (list, dict)) for one in value) else "json"
+    return "string" if isinstance(value, str) else "json"
+
+
+def settle(columns: Mapping[str, Column], pinned: Mapping[str, str], records: Sequence[Json]) -> list[Wanted]:
+    """Every column with its type: declared, pinned by an earlier run, or seen in the first records."""
+    found = []
+    for name, column in columns.items():
+        kind = column.type or pinned.get(name)
+        found.append(Wanted(name, column.path, kind, column.unit) if kind else infer(name, column.path, records))
+    return found
+
+
+def all_fields(records: Sequence[Json]) -> dict[str, Column]:
+    """A column for each top-level field of the first records, for an endpoint without a table."""
+    names: dict[str, None] = {}
+    for record in records:
+        names |= dict.fromkeys(record) if isinstance(record, dict) else {"value": None}
+    quoted = {
+        name: "@" if name == "value" and not _has(records, "value") else msgspec.json.encode(name).decode()
+        for name in names
+    }
+    return {name: Column.model_validate({"path": path}) for name, path in quoted.items()}
+
+
+def _has(records: Sequence[Json], name: str) -> bool:
+    return any(isinstance(record, dict) and name in record for record in records)

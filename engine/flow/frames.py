@@ -1,0 +1,264 @@
+"""Kept pages become typed rows, slice by slice; what does not fit its type is set apart with its reason."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import msgspec
+import polars as pl
+
+from engine.core import select
+from engine.core.errors import Json
+from engine.flow.columns import TYPES, Reading, Wanted, text_of, typed
+from engine.flow.raw import ROWS, Frame
+
+AT = "_at"
+"""The number of a record in the order of its arrival: plan order, then page, then place on the page."""
+SLICE_ROWS = 1_000
+BATCH_ROWS = 50_000
+OBJECT = ord("{")
+AHEAD = 4
+"""Slices read ahead of the one that is waited for."""
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept page as the table sees it."""
+
+    endpoint: str
+    run: str
+    number: int
+    """Its place among all pages of the endpoint in that run: what `engine raw` counts by."""
+    frame: Frame
+    rows: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where the rows of a page stand in the order of arrival."""
+
+    start: int
+    endpoint: str
+    run: str
+    number: int
+    request: str
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that does not fit, with the rule it broke."""
+
+    at: int
+    rule: str
+    column: str | None
+    value: str | None
+    says: str
+    record: str
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some records in the order of arrival, with the fields added to each."""
+
+    start: int
+    rows: Sequence[bytes]
+    added: Mapping[str, Sequence[Json]]
+
+
+@dataclass
+class Rows:
+    """Typed rows of some slices, and what did not fit."""
+
+    frame: pl.DataFrame
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class Reader:
+    """Reads slices of records into rows of declared types."""
+
+    def __init__(self, reading: Reading, null_values: Sequence[str], added: frozenset[str]) -> None:
+        self._reading, self._nulls = reading, list(null_values)
+        fields = {name: shape for name, shape in reading.fields.items() if name not in added}
+        self._added = added
+        self._schema = select.schema(fields)
+        self._guard = select.list_guard(fields)
+        self._texts = {name: path for name, path in reading.texts.items() if path[0] not in added}
+        self._slow = [c for c in reading.wanted if c.name not in reading.exprs and c.name not in self._texts]
+
+    def read(self, piece: Slice) -> Rows:
+        """The rows of a slice; a record that does not fit is found by halving."""
+        if any(row[0] != OBJECT for row in piece.rows):
+            return self._one_by_one(piece)
+        try:
+            texts = self._texts_of(piece)
+        except (pl.exceptions.PolarsError, msgspec.DecodeError, select.SelectError, UnicodeDecodeError):
+            if len(piece.rows) == 1:
+                return self._one_by_one(piece)
+            half = len(piece.rows) // 2
+            first, second = self.read(_part(piece, 0, half)), self.read(_part(piece, half, len(piece.rows)))
+            return Rows(pl.concat([first.frame, second.frame]), first.rejects + second.rejects)
+        return self._cast(texts, piece)
+
+    def _texts_of(self, piece: Slice) -> pl.DataFrame:
+        """All columns as texts, `_at` beside them."""
+        body = select.paired(b"[" + b",".join(piece.rows) + b"]")
+        if self._guard is not None:
+            self._guard.decode(body)
+        frame = pl.read_json(body, schema=self._schema) if self._schema else pl.DataFrame()
+        extra = [pl.Series(name, _texts(values), dtype=pl.String) for name, values in piece.added.items()]
+        frame = frame.with_columns(extra)
+        frame = frame.select([expr.alias(name) for name, expr in self._reading.exprs.items()])
+        series = [pl.Series(AT, range(piece.start, piece.start + len(piece.rows)), dtype=pl.UInt64)]
+        for name, path in self._texts.items():
+            series.append(pl.Series(name, [_decoded(raw) for raw in select.raw_reader(path)(body)], dtype=pl.String))
+        if self._slow:
+            records = [_with(msgspec.json.decode(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
+            for column in self._slow:
+                values = [text_of(select.compile(column.path).search(record), column.type) for record in records]
+                series.append(pl.Series(column.name, values, dtype=_text_type(column)))
+        return frame.with_columns(series) if frame.width else pl.DataFrame(series)
+
+    def _cast(self, texts: pl.DataFrame, piece: Slice) -> Rows:
+        """Texts to values; a text that is no value of its type is a reject, never null."""
+        wanted = self._reading.wanted
+        if self._nulls:
+            scalars = [c.name for c in wanted if c.type != "list"]
+            texts = texts.with_columns(
+                pl.when(pl.col(name).is_in(self._nulls)).then(None).otherwise(pl.col(name)).alias(name)
+                for name in scalars
+            )
+        values = texts.select([typed(column).alias(column.name) for column in wanted] + [pl.col(AT)])
+        changed = [c for c in wanted if values[c.name].null_count() != texts[c.name].null_count()]
+        rejects: list[Reject] = []
+        for column in changed:
+            lost = (values[column.name].is_null() & texts[column.name].is_not_null()).arg_true()
+            for place in lost:
+                shown = texts[column.name][place]
+                rejects.append(_reject(piece, int(texts[AT][place]), column, str(shown)))
+        if not rejects:
+            return Rows(values)
+        bad = {reject.at for reject in rejects}
+        return Rows(values.filter(~pl.col(AT).is_in(sorted(bad))), rejects)
+
+    def _one_by_one(self, piece: Slice) -> Rows:
+        """Each record by jmespath.py: for records that are no objects, and to name what a slice was refused for."""
+        texts: dict[str, list[object]] = {column.name: [] for column in self._reading.wanted}
+        places: list[int] = []
+        rejects: list[Reject] = []
+        for at, row in enumerate(piece.rows):
+            try:
+                record = _with(msgspec.json.decode(select.paired(row)), piece.added, at)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                rejects.append(Reject(piece.start + at, "type", None, None, f"the record is no JSON: {error}", ""))
+                continue
+            found, refused = self._texts_by_hand(record)
+            if refused:
+                column, says = refused
+                value = _shown(record, column)
+                rejects.append(Reject(piece.start + at, "type", column.name, value, says, bytes(row).decode()))
+                continue
+            places.append(piece.start + at)
+            for name, text in found.items():
+                texts[name].append(text)
+        series = [pl.Series(c.name, texts[c.name], dtype=_text_type(c)) for c in self._reading.wanted]
+        rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), piece)
+        return Rows(rows.frame, rejects + rows.rejects)
+
+    def _texts_by_hand(self, record: Json) -> tuple[dict[str, object], tuple[Wanted, str] | None]:
+        found: dict[str, object] = {}
+        for column in self._reading.wanted:
+            try:
+                found[column.name] = text_of(select.compile(column.path).search(record), column.type)
+            except select.SelectError as error:
+                return found, (column, f"{column.name} is declared {column.type}: {error}")
+        return found, None
+
+
+def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str]) -> Iterator[Slice]:
+    """The records of kept pages in slices of about a thousand; notes in `spans` where each page begins."""
+    start, rows, extra = 0, [], {name: [] for name in added}  # type: tuple[int, list[bytes], dict[str, list[Json]]]
+    for page in pages:
+        spans.append(Span(start + len(rows), page.endpoint, page.run, page.number, page.frame.meta.request))
+        for at in range(0, len(page.rows), SLICE_ROWS):
+            piece = page.rows[at : at + SLICE_ROWS]
+            rows += piece
+            for name, values in extra.items():
+                values += [page.frame.meta.add.get(name)] * len(piece)
+            if len(rows) >= SLICE_ROWS:
+                yield Slice(start, rows, extra)
+                start, rows, extra = start + len(rows), [], {name: [] for name in added}
+    if rows:
+        yield Slice(start, rows, extra)
+
+
+def batches(reader: Reader, pieces: Iterable[Slice]) -> Iterator[Rows]:
+    """Slices read on threads, in their order, put together to batches of about fifty thousand rows."""
+    frames: list[pl.DataFrame] = []
+    rejects: list[Reject] = []
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="read") as pool:
+        for rows in ahead(pool, reader.read, pieces):
+            frames.append(rows.frame)
+            rejects += rows.rejects
+            if sum(frame.height for frame in frames) >= BATCH_ROWS:
+                yield Rows(pl.concat(frames), rejects)
+                frames, rejects = [], []
+    if frames:
+        yield Rows(pl.concat(frames), rejects)
+
+
+def ahead(pool: ThreadPoolExecutor, work: Callable[[Slice], Rows], items: Iterable[Slice]) -> Iterator[Rows]:
+    """The results in order, a few worked out ahead of the one that is waited for."""
+    source = iter(items)
+    waiting = [pool.submit(work, item) for item in islice(source, AHEAD)]
+    while waiting:
+        result = waiting.pop(0).result()
+        waiting += [pool.submit(work, item) for item in islice(source, 1)]
+        yield result
+
+
+def empty(wanted: Sequence[Wanted]) -> pl.DataFrame:
+    """No rows, all columns."""
+    return pl.DataFrame(schema={**{c.name: TYPES[c.type] for c in wanted}, AT: pl.UInt64})
+
+
+def span_of(spans: Sequence[Span], at: int) -> Span:
+    """The page a record arrived on."""
+    return spans[bisect_right(spans, at, key=lambda span: span.start) - 1]
+
+
+def _part(piece: Slice, first: int, last: int) -> Slice:
+    added = {name: values[first:last] for name, values in piece.added.items()}
+    return Slice(piece.start + first, piece.rows[first:last], added)
+
+
+def _with(record: Json, added: Mapping[str, Sequence[Json]], at: int) -> Json:
+    return {**record, **{name: values[at] for name, values in added.items()}} if isinstance(record, dict) else record
+
+
+def _texts(values: Sequence[Json]) -> list[str | None]:
+    return [select.leaf_text(value) for value in values]
+
+
+def _decoded(raw: msgspec.Raw | None) -> str | None:
+    return None if raw is None else bytes(raw).decode()
+
+
+def _text_type(column: Wanted) -> pl.DataType:
+    return pl.List(pl.String()) if column.type == "list" else pl.String()
+
+
+def _reject(piece: Slice, at: int, column: Wanted, value: str) -> Reject:
+    record = bytes(piece.rows[at - piece.start]).decode(errors="replace")
+    return Reject(at, "type", column.name, value, f"{column.name} is no {column.type}", record)
+
+
+def _shown(record: Json, column: Wanted) -> str:
+    try:
+        return msgspec.json.encode(select.compile(column.path).search(record)).decode()
+    except select.SelectError:
+        return ""

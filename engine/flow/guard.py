@@ -1,0 +1,49 @@
+"""What must not happen while a unit is paged: a cursor or a page that comes twice, a total that is not met."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import msgspec
+
+from engine.core.errors import CollectionError
+from engine.core.kinds import Cursor, Paginator
+from engine.core.wire import Page, Request
+
+
+@dataclass
+class Guard:
+    """The pages of one unit, watched."""
+
+    cursors: set[str] = field(default_factory=set)
+    bodies: set[bytes] = field(default_factory=set)
+    total: int | None = None
+
+    def check(self, request: Request, page: Page, following: Cursor, paginator: Paginator | None) -> None:
+        """Raise CollectionError when paging goes in a circle."""
+        if paginator is None:
+            return
+        self.total = paginator.declared(page) if self.total is None else self.total
+        mark = msgspec.json.encode(following, order="deterministic").decode()
+        if following is not None and mark in self.cursors:
+            raise CollectionError(
+                f"{request.describe()}: the cursor {mark[:80]} came a second time",
+                "the vendor pages in a circle; report it there",
+            )
+        self.cursors.add(mark)
+        digest = hashlib.blake2b(b"\n".join(page.rows), digest_size=16).digest()
+        if page.rows and digest in self.bodies:
+            raise CollectionError(
+                f"{request.describe()}: the page equals an earlier one",
+                "check where the paginator sends its cursor: the vendor does not seem to read it",
+            )
+        self.bodies.add(digest)
+
+    def complete(self, rows: int, request: Request) -> None:
+        """Raise CollectionError when fewer or more rows came than the vendor declared."""
+        if self.total is not None and self.total != rows:
+            raise CollectionError(
+                f"{request.describe()}: the vendor declared {self.total} records, {rows} came",
+                "collect again; if it stays, take total out",
+            )

@@ -1,0 +1,205 @@
+"""What was done and how far: runs, units, sealed collections and watermarks, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.core.errors import Json, StorageError
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+  run TEXT PRIMARY KEY, tool TEXT NOT NULL, work TEXT NOT NULL, page_hash TEXT NOT NULL, simulated INTEGER NOT NULL,
+  status TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, result TEXT);
+CREATE TABLE IF NOT EXISTS units (
+  run TEXT NOT NULL, endpoint TEXT NOT NULL, unit TEXT NOT NULL, binding TEXT NOT NULL, pages INTEGER NOT NULL,
+  rows INTEGER NOT NULL, cursor TEXT, status TEXT NOT NULL, note TEXT, PRIMARY KEY (run, endpoint, unit));
+CREATE TABLE IF NOT EXISTS collections (
+  tool TEXT NOT NULL, run TEXT NOT NULL, endpoint TEXT NOT NULL, complete INTEGER NOT NULL, rows INTEGER NOT NULL,
+  pages INTEGER NOT NULL, missing TEXT NOT NULL, skipped TEXT NOT NULL, PRIMARY KEY (run, endpoint));
+CREATE TABLE IF NOT EXISTS watermarks (
+  tool TEXT NOT NULL, endpoint TEXT NOT NULL, kind TEXT NOT NULL, partition TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (tool, endpoint, kind, partition));
+CREATE TABLE IF NOT EXISTS fences (tool TEXT PRIMARY KEY, fence INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A sealed endpoint of one run: what `process` may take."""
+
+    run: str
+    endpoint: str
+    complete: bool
+    rows: int
+    pages: int
+    missing: tuple[str, ...] = ()
+    """What could not be fetched, in words."""
+    skipped: tuple[str, ...] = ()
+    """What was left out, in the page's own words."""
+
+
+@dataclass(frozen=True)
+class UnitRecord:
+    """How far a unit came."""
+
+    unit: str
+    binding: Mapping[str, Json] = field(default_factory=dict)
+    pages: int = 0
+    rows: int = 0
+    cursor: Json = None
+    status: str = "running"
+    note: str = ""
+
+
+class Ledger:
+    """The ledger of one storage; every method is one transaction. Raises StorageError."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(path, check_same_thread=False, timeout=30, isolation_level=None)
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=FULL")
+            self._base.executescript(TABLES)
+        except (sqlite3.Error, OSError) as error:
+            raise _storage(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._base.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._base.execute("BEGIN IMMEDIATE")
+                yield self._base
+                self._base.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
+                raise _storage(error) from error
+
+    def _ask(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._base.execute(sql, tuple(values)).fetchall()
+            except sqlite3.Error as error:
+                raise _storage(error) from error
+
+    # --- runs
+
+    def next_number(self, tool: str) -> int:
+        """The number of the tool's next run: with the time it begins at, it names the run."""
+        return int(self._ask("SELECT count(*) + 1 FROM runs WHERE tool=?", (tool,))[0][0])
+
+    def start_run(self, run: str, tool: str, *, work: str, page_hash: str, simulated: bool, started_at: str) -> int:
+        """Note a run that begins; older ones of the tool that never ended were interrupted. Gives its fence number."""
+        with self._change() as base:
+            base.execute("UPDATE runs SET status='interrupted' WHERE tool=? AND status='running'", (tool,))
+            base.execute(
+                "INSERT INTO runs VALUES (?,?,?,?,?,'running',?,NULL,NULL)",
+                (run, tool, work, page_hash, int(simulated), started_at),
+            )
+            base.execute("INSERT INTO fences VALUES (?,1) ON CONFLICT (tool) DO UPDATE SET fence=fence+1", (tool,))
+            return int(base.execute("SELECT fence FROM fences WHERE tool=?", (tool,)).fetchone()[0])
+
+    def end_run(self, run: str, *, status: str, ended_at: str, result: Json) -> None:
+        """Note how a run ended."""
+        with self._change() as base:
+            base.execute(
+                "UPDATE runs SET status=?, ended_at=?, result=? WHERE run=?",
+                (status, ended_at, json.dumps(result), run),
+            )
+
+    def last_run(self, tool: str) -> dict[str, Json] | None:
+        """The newest run of a tool: run, status, started_at, ended_at, result."""
+        rows = self._ask(
+            "SELECT run, status, started_at, ended_at, result FROM runs WHERE tool=? ORDER BY run DESC LIMIT 1", (tool,)
+        )
+        if not rows:
+            return None
+        run, status, started_at, ended_at, result = rows[0]
+        return {
+            "run": run,
+            "status": status,
+            "started_at": started_at,
+            "ended_at": ended_at,
+            "result": json.loads(result) if result else None,
+        }
+
+    # --- units
+
+    def note_units(self, run: str, endpoint: str, units: Iterable[UnitRecord]) -> None:
+        """Note how far units are."""
+        rows = [
+            (run, endpoint, u.unit, json.dumps(u.binding), u.pages, u.rows, json.dumps(u.cursor), u.status, u.note)
+            for u in units
+        ]
+        with self._change() as base:
+            base.executemany("INSERT OR REPLACE INTO units VALUES (?,?,?,?,?,?,?,?,?)", rows)
+
+    # --- sealed collections and watermarks
+
+    def seal(self, tool: str, sealed: Collection, watermarks: Mapping[tuple[str, str], str]) -> None:
+        """Seal an endpoint of a run and move its watermarks, (kind, partition) -> value, in one transaction."""
+        with self._change() as base:
+            base.execute(
+                "INSERT OR REPLACE INTO collections VALUES (?,?,?,?,?,?,?,?)",
+                (
+                    tool,
+                    sealed.run,
+                    sealed.endpoint,
+                    int(sealed.complete),
+                    sealed.rows,
+                    sealed.pages,
+                    json.dumps(sealed.missing),
+                    json.dumps(sealed.skipped),
+                ),
+            )
+            base.executemany(
+                "INSERT OR REPLACE INTO watermarks VALUES (?,?,?,?,?)",
+                [(tool, sealed.endpoint, kind, part, value) for (kind, part), value in watermarks.items()],
+            )
+
+    def collections(self, tool: str) -> list[Collection]:
+        """Every sealed collection of a tool, oldest first."""
+        rows = self._ask(
+            "SELECT run, endpoint, complete, rows, pages, missing, skipped FROM collections WHERE tool=? "
+            "ORDER BY run, endpoint",
+            (tool,),
+        )
+        return [
+            Collection(run, endpoint, bool(whole), n, pages, tuple(json.loads(missing)), tuple(json.loads(skipped)))
+            for run, endpoint, whole, n, pages, missing, skipped in rows
+        ]
+
+    def watermarks(self, tool: str, endpoint: str, kind: str) -> dict[str, str]:
+        """Partition -> value, of one kind: `window` or `changed`."""
+        rows = self._ask(
+            "SELECT partition, value FROM watermarks WHERE tool=? AND endpoint=? AND kind=?", (tool, endpoint, kind)
+        )
+        return {str(partition): str(value) for partition, value in rows}
+
+
+def _storage(error: Exception) -> StorageError:
+    text = str(error)
+    if "locked" in text:
+        return StorageError("the ledger is locked by another engine", "wait until that run has ended")
+    if "readonly" in text or "read-only" in text.lower() or "unable to open" in text:
+        return StorageError(
+            "the storage cannot be written", "make the storage folder writable, or choose another with --storage"
+        )
+    if "full" in text:
+        return StorageError("the disk is full", "free space; what was kept stays kept")
+    return StorageError(
+        f"the ledger engine.db cannot be used: {text}", "restore it from a backup, or move it away to start anew"
+    )

@@ -1,0 +1,151 @@
+"""What is finished becomes visible: parts in temporary names, then one rename of `current.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from engine.core.errors import Json, StorageError
+
+PART_ROWS = 50_000
+CURRENT = "current.json"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One file that was written."""
+
+    path: str
+    """Relative to the tool's folder of processed data."""
+    rows: int
+    bytes: int
+    sha256: str
+
+    def as_json(self) -> dict[str, Json]:
+        """The receipt as `current.json` holds it."""
+        return {"path": self.path, "rows": self.rows, "bytes": self.bytes, "sha256": self.sha256}
+
+
+@dataclass
+class PartWriter:
+    """Writes rows as Parquet files of so many rows each, whatever the batches they come in."""
+
+    home: Path
+    folder: str
+    """Below `home`: `<table>/<run>`."""
+    stem: str = "part"
+    receipts: list[Receipt] = field(default_factory=list)
+    schema: pl.Schema | None = None
+    _waiting: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take rows; every fifty thousand become a file."""
+        self.schema = self.schema or rows.schema
+        self._waiting.append(rows)
+        while sum(frame.height for frame in self._waiting) >= PART_ROWS:
+            whole = pl.concat(self._waiting)
+            self._write(whole.head(PART_ROWS))
+            self._waiting = [whole.slice(PART_ROWS)]
+
+    def finish(self) -> list[Receipt]:
+        """Write what is left; a table without rows is one file without rows."""
+        if self._waiting:
+            rest = pl.concat(self._waiting)
+            if rest.height or not self.receipts:
+                self._write(rest)
+            self._waiting = []
+        return self.receipts
+
+    @property
+    def rows(self) -> int:
+        """How many rows were written."""
+        return sum(receipt.rows for receipt in self.receipts)
+
+    def files(self) -> list[Path]:
+        """The files that were written."""
+        return [self.home / receipt.path for receipt in self.receipts]
+
+    def _write(self, rows: pl.DataFrame) -> None:
+        name = f"{self.folder}/{self.stem}-{len(self.receipts):05d}.parquet"
+        place = self.home / name
+        with writing(place) as temporary:
+            rows.write_parquet(temporary, compression="zstd", statistics=True)
+        digest = hashlib.sha256(place.read_bytes()).hexdigest()
+        self.receipts.append(Receipt(name, rows.height, place.stat().st_size, digest))
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[Path]:
+    """A temporary path beside a place; synced and renamed to it at the end. Raises StorageError."""
+    temporary = place.with_name(f".{place.name}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(place)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"{error.strerror or error} while writing {place.name}", "free space or make the storage writable"
+        ) from error
+
+
+@dataclass
+class Shelf:
+    """The published tables of one tool: `<root>/processed_data/<tool>`."""
+
+    root: Path
+    tool: str
+
+    @property
+    def home(self) -> Path:
+        """The folder of the tool's processed data."""
+        return self.root / "processed_data" / self.tool
+
+    def current(self) -> dict[str, Json]:
+        """What is published now; empty before the first publication. Raises StorageError when it is damaged."""
+        place = self.home / CURRENT
+        try:
+            found: dict[str, Json] = json.loads(place.read_text()) if place.exists() else {}
+            return found
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{place} cannot be read: {error}", "restore it from a backup") from error
+
+    def table(self, name: str, current: Mapping[str, Json] | None = None) -> pl.LazyFrame | None:
+        """The rows of a published table; None when there is no such table."""
+        entry = (self.current() if current is None else current).get("tables", {}).get(name)
+        if entry is None or not entry["files"]:
+            return None
+        return pl.scan_parquet([self.home / file["path"] for file in entry["files"]])
+
+    def publish(self, current: Mapping[str, Json]) -> None:
+        """Replace what is current by one rename."""
+        replace_json(self.home / CURRENT, current)
+
+    def quarantine(self, table: str, run: str) -> PartWriter:
+        """A writer for the rows of a table that broke a rule."""
+        return PartWriter(self.root / "quarantine" / self.tool, f"{table}/{run}")
+
+    @contextmanager
+    def scratch(self, run: str) -> Iterator[Callable[[str], Path]]:
+        """Folders for sorted runs, gone at the end."""
+        home = self.home / f".scratch-{run}"
+        try:
+            yield lambda name: home / name
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def replace_json(place: Path, value: Mapping[str, Json]) -> None:
+    """Write JSON for good: synced, then renamed, so that a reader sees the old or the new."""
+    with writing(place) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")

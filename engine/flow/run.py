@@ -1,0 +1,210 @@
+"""The walk itself: collect, process, report; each leaves the storage in order, wherever it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.core.clock import Clock, rfc3339
+from engine.core.errors import Json, Mistake, SpecError
+from engine.core.events import ReportWritten, Sink
+from engine.core.kinds import About, Auth
+from engine.core.template import render
+from engine.core.values import Duration, Rate
+from engine.core.wire import origin
+from engine.flow.crawl import Crawler
+from engine.flow.fetch import Fetcher, Route, Session
+from engine.flow.files import Files
+from engine.flow.ledger import Ledger
+from engine.flow.limits import Limiter
+from engine.flow.made import Made
+from engine.flow.plan import Asked, Plan
+from engine.flow.publish import Shelf, replace_json
+from engine.flow.raw import Store
+from engine.flow.report import Result
+from engine.flow.tables import Tables
+from engine.flow.units import RunInfo
+from engine.spec.model import Limit
+
+
+@dataclass
+class Walk:
+    """One run of one page in one storage."""
+
+    plan: Plan
+    run: RunInfo
+    root: Path
+    folder: Path
+    """Where the page lies: files it names are beside it."""
+    place: Callable[..., Any]
+    """Path on the page -> Mark."""
+    clock: Clock
+    emit: Sink
+    ledger: Ledger
+    result: Result
+    auth: Auth | None = None
+    reach: Callable[[str], str] | None = None
+    """Where an address is really asked: the simulator's door, else the address itself."""
+
+    @property
+    def tool(self) -> str:
+        """The tool's name."""
+        return self.plan.pipeline.tool
+
+    def collect(self) -> None:
+        """Fetch and keep every page, and seal what is whole."""
+        session = Session(self.auth) if self.auth else None
+        fetcher = Fetcher(self.clock, self.emit, reach=self.reach)
+        crawler = Crawler(
+            plan=self.plan,
+            run=self.run,
+            store=Store(self.root, self.tool),
+            ledger=self.ledger,
+            fetcher=fetcher,
+            routes=self._routes(session),
+            clock=self.clock,
+            emit=self.emit,
+            concurrency=int(self._setting(self.plan.pipeline.connection.concurrency)),
+        )
+        try:
+            self.result.collections = crawler.crawl()
+        finally:
+            fetcher.close()
+        self.result.settle()
+
+    def process(self, through: str = "analytics") -> None:
+        """Make every table from sealed collections and publish them by one rename; with `validation`, only check."""
+        shelf = Shelf(self.root, self.tool)
+        tables = Tables(
+            plan=self.plan,
+            run=self.run,
+            store=Store(self.root, self.tool),
+            shelf=shelf,
+            files=Files(self.folder),
+            place=self.place,
+            sealed=self.ledger.collections(self.tool),
+            emit=self.emit,
+            check=lambda: self.clock.wait(0),
+            through=through,
+        )
+        made = tables.make()
+        self.result.tables = made
+        self.result.settle()
+        if through != "validation":
+            shelf.publish(self._current(tables.current, made))
+
+    def report(self) -> None:
+        """Write the page's reports from what is published."""
+        current = Shelf(self.root, self.tool).current()
+        home = self.root / "reports" / self.tool / self.run.id
+        for name, output in self.plan.pipeline.reports.items():
+            place = home / f"{name}{output.suffix}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            tables = {table: self._published(table, current) for table in output.tables()}
+            try:
+                output.write(tables, place, self._about(current, place))
+            except Mistake as mistake:
+                raise _on_page(self.place("reports", name), name, mistake) from None
+            self.result.reports[name] = str(place)
+            self.emit(ReportWritten(name, str(place)))
+        home.mkdir(parents=True, exist_ok=True)
+        replace_json(home / "run.json", self.result.as_json())
+        replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": self.result.reports})
+
+    # --- collecting
+
+    def _routes(self, session: Session | None) -> dict[str, Route]:
+        connection = self.plan.pipeline.connection
+        shared = self._limiters(connection.rate_limit)
+        allowed = frozenset(str(self._setting(host)).lower() for host in connection.allow_hosts)
+        routes = {}
+        for asked in self.plan.endpoints:
+            if asked.skipped:
+                continue
+            timeout = self._setting(asked.endpoint.timeout or connection.timeout)
+            host = origin(self.plan.base_url(asked))[1]
+            routes[asked.name] = Route(
+                endpoint=asked.name,
+                session=session,
+                limiters=(*shared, *self._limiters(asked.endpoint.rate_limit)),
+                hosts=allowed | {host} | _absolute_host(asked),
+                timeout_seconds=Duration.read(str(timeout)).seconds,
+                max_bytes=connection.max_page.bytes,
+            )
+        return routes
+
+    def _limiters(self, limits: Sequence[Limit]) -> list[Limiter]:
+        return [Limiter(Rate.read(str(self._setting(limit.rate))).per_second, limit.burst) for limit in limits]
+
+    def _setting(self, value: Any) -> Any:
+        return render(value, self.plan.settings.scope()) if isinstance(value, str) else value
+
+    # --- publishing
+
+    def _current(self, before: Mapping[str, Json], made: Sequence[Made]) -> dict[str, Json]:
+        tables = {**before.get("tables", {}), **{one.name: one.entry for one in made if one.entry}}
+        known = set(self.plan.tables)
+        return {
+            "version": 1,
+            "tool": self.tool,
+            "run": self.run.id,
+            "at": rfc3339(self.run.started_at),
+            "simulated": self.result.simulated,
+            "complete": all(one.complete for one in made),
+            "collections": sorted({run for entry in tables.values() for run in entry.get("taken", {}).values()}),
+            "tables": {name: entry for name, entry in tables.items() if name in known},
+        }
+
+    def _published(self, table: str, current: Mapping[str, Json]) -> pl.LazyFrame:
+        rows = Shelf(self.root, self.tool).table(table, current)
+        if rows is None:
+            raise _on_page(
+                self.place("reports"),
+                table,
+                Mistake("report", f'the table "{table}" was not made yet', "run engine run first"),
+            )
+        return rows
+
+    def _about(self, current: Mapping[str, Json], place: Path) -> About:
+        tables = self.plan.pipeline.tables
+        return About(
+            tool=self.tool,
+            title=self.plan.pipeline.title or self.tool,
+            run=self.run.id,
+            started_at=self.run.started_at,
+            simulated=self.result.simulated,
+            notes=self.result.warnings(),
+            docs={
+                name: {c: column.doc for c, column in table.columns.items() if column.doc}
+                for name, table in tables.items()
+            },
+            meanings={name: table.doc for name, table in tables.items() if table.doc},
+            types={
+                name: {column: kind["type"] for column, kind in entry["schema"].items()}
+                for name, entry in current.get("tables", {}).items()
+            },
+            files=self._links(place),
+        )
+
+    def _links(self, place: Path) -> dict[str, str]:
+        """Table -> the report beside this one that holds all of its rows."""
+        links: dict[str, str] = {}
+        for name, output in self.plan.pipeline.reports.items():
+            tables = output.tables()
+            if len(tables) == 1 and output.suffix != ".html":
+                links.setdefault(tables[0], f"{name}{output.suffix}")
+        return links
+
+
+def _absolute_host(asked: Asked) -> set[str]:
+    """The host of an endpoint that names its whole address."""
+    path = asked.endpoint.get or asked.endpoint.post or ""
+    return {origin(path)[1]} if path.startswith(("http://", "https://")) and "${" not in path.split("/")[2] else set()
+
+
+def _on_page(mark: Any, name: str, mistake: Mistake) -> SpecError:
+    return SpecError(f'report "{name}": {mistake}', mistake.fix, mark)

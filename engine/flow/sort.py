@@ -1,0 +1,169 @@
+"""Rows in the order of their key, whatever their number: sorted runs on disk, merged range by range."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.flow.frames import AT
+
+RUN_ROWS = 100_000
+SAMPLE_ROWS = 5_000
+RANGE_ROWS = 100_000
+GROUP_ROWS = 10_000
+WHOLE = "_whole"
+"""For a table without a key: the whole row as a text, which its rows are sorted by."""
+Key = tuple[Any, ...]
+
+
+@dataclass
+class Run:
+    """A sorted file, with its first and last key and some between; `base` rows were there before and have no number."""
+
+    path: Path
+    first: Key
+    last: Key
+    samples: list[Key]
+
+
+@dataclass
+class Sorter:
+    """Takes batches in any order and gives them back in key order; rows of equal key stay together."""
+
+    folder: Path
+    keys: Sequence[str]
+    runs: list[Run] = field(default_factory=list)
+    _waiting: list[pl.DataFrame] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Take a batch; every hundred thousand rows go to disk."""
+        if not self.keys:
+            batch = _whole(batch.lazy()).collect()
+        self._waiting.append(batch)
+        self.rows += batch.height
+        if sum(frame.height for frame in self._waiting) >= RUN_ROWS:
+            self._spill()
+
+    def take(self, files: Sequence[Path]) -> None:
+        """Take files of rows that were there before, sorted by the key and free of arrival numbers."""
+        for path in files:
+            keys = pl.read_parquet(path, columns=list(self.keys)) if self.keys else self._wholes(path)
+            if keys.height:
+                self.runs.append(Run(path, keys.row(0), keys.row(-1), _samples(keys)))
+
+    def _wholes(self, path: Path) -> pl.DataFrame:
+        return _whole(pl.scan_parquet(path)).select(WHOLE).collect()
+
+    def _by(self) -> list[str]:
+        return list(self.keys) or [WHOLE]
+
+    def _sorted(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        order = [*self._by(), AT]
+        return pl.concat(frames).sort([name for name in order if name in frames[0].columns])
+
+    def _spill(self) -> None:
+        frame = self._sorted(self._waiting)
+        self._waiting = []
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"run-{len(self.runs):05d}.parquet"
+        frame.write_parquet(path, compression="lz4", row_group_size=GROUP_ROWS)
+        keys = frame.select(self._by())
+        if keys.height:
+            self.runs.append(Run(path, keys.row(0), keys.row(-1), _samples(keys)))
+
+    def ranges(self) -> list[tuple[Key | None, Key | None]]:
+        """Spans of keys [from, until) that hold about a hundred thousand rows each, in order."""
+        if not self.runs:
+            return [(None, None)]
+        if self._waiting:
+            self._spill()
+        marks = sorted((mark for run in self.runs for mark in run.samples), key=order)
+        step = max(1, RANGE_ROWS // SAMPLE_ROWS)
+        cuts = list(dict.fromkeys(marks[step::step]))
+        return list(zip([None, *cuts], [*cuts, None], strict=True))
+
+    def between(self, low: Key | None, high: Key | None) -> pl.DataFrame | None:
+        """The rows of a span, sorted by key and then by arrival; None where there are none at all."""
+        if not self.runs:
+            return self._sorted(self._waiting) if self._waiting else None
+        by = self._by()
+        wanted = [run for run in self.runs if not _apart(run, low, high)]
+        if not wanted:
+            return None
+        held = pl.concat([within(self._scan(run), by, low, high) for run in wanted], how="diagonal").collect()
+        return self._sorted([held])
+
+    def _scan(self, run: Run) -> pl.LazyFrame:
+        rows = pl.scan_parquet(run.path)
+        if self.keys or WHOLE in rows.collect_schema():
+            return rows
+        return _whole(rows)
+
+    def merged(self) -> Iterator[pl.DataFrame]:
+        """All rows in key order; one frame without rows where there are none."""
+        for low, high in self.ranges():
+            frame = self.between(low, high)
+            if frame is not None and (frame.height or not self.runs):
+                yield frame
+
+
+def _whole(rows: pl.LazyFrame) -> pl.LazyFrame:
+    whole = pl.struct(name for name in rows.collect_schema() if name != AT).struct.json_encode()
+    return rows.with_columns(whole.alias(WHOLE))
+
+
+def _samples(keys: pl.DataFrame) -> list[Key]:
+    return keys.gather_every(SAMPLE_ROWS, SAMPLE_ROWS).rows() if keys.height > SAMPLE_ROWS else []
+
+
+def within(rows: pl.LazyFrame, by: Sequence[str], low: Key | None, high: Key | None) -> pl.LazyFrame:
+    """The rows whose key lies in [low, high); null comes before everything."""
+    if low is not None:
+        rows = rows.filter(~_before(by, low))
+    return rows.filter(_before(by, high)) if high is not None else rows
+
+
+def _before(by: Sequence[str], key: Key) -> pl.Expr:
+    """Whether a row's key comes before this one, column by column."""
+    cases, same = [], pl.lit(True)
+    for name, value in zip(by, key, strict=True):
+        if value is not None:
+            cases.append(same & (pl.col(name).is_null() | (pl.col(name) < pl.lit(value))))
+            same = same & (pl.col(name) == pl.lit(value)).fill_null(False)
+        else:
+            same = same & pl.col(name).is_null()
+    return functools.reduce(operator.or_, cases, pl.lit(False)).fill_null(False)
+
+
+def order(key: Key) -> tuple[tuple[bool, Any], ...]:
+    """A key for Python's own sorting, null first."""
+    return tuple((value is not None, 0 if value is None else value) for value in key)
+
+
+def _apart(run: Run, low: Key | None, high: Key | None) -> bool:
+    return (low is not None and order(run.last) < order(low)) or (high is not None and order(run.first) >= order(high))
+
+
+def same_key(frame: pl.DataFrame, by: Sequence[str]) -> pl.Series:
+    """For rows in key order: whether a row has the key of the row before it."""
+    if not by or not frame.height:
+        return pl.repeat(False, frame.height, eager=True)
+    same = [pl.col(name).eq_missing(pl.col(name).shift()) for name in by]
+    head = pl.int_range(pl.len()) > 0
+    return frame.select((pl.all_horizontal(same) & head).alias("same")).to_series()
+
+
+def duplicates(frame: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, int]:
+    """Rows in key order without those that come again with the same key and content, and how many those were."""
+    if not same_key(frame, by).any():
+        return frame, 0
+    content = [name for name in frame.columns if name != AT]
+    kept = frame.unique(subset=content, keep="first", maintain_order=True)
+    return kept, frame.height - kept.height

@@ -1,0 +1,1 @@
+"""The vocabulary: one word of the language a file, one kind a folder."""

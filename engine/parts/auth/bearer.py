@@ -1,0 +1,31 @@
+"""A fixed token in the Authorization header."""
+
+from pydantic import Field
+
+from engine.core.kinds import Auth, Token, reveal
+from engine.core.template import Template
+from engine.core.wire import Place, Request
+
+AUTHORIZATION = Place("header.Authorization")
+
+
+class Bearer(Auth):
+    """Sends `Authorization: Bearer <token>`. It cannot renew: a 401 fails the run. Source: RFC 6750 section 2.1.
+
+    Example:
+        secrets:
+          token: { env: ACME_TOKEN }
+        connection:
+          base_url: https://api.example.com
+          auth: { bearer: { token: "${secret.token}" } }
+    """
+
+    token: Template = Field(description="The token, from a secret.")
+
+    def sign(self, request: Request, token: Token) -> Request:
+        """The request with the token."""
+        return request.put(AUTHORIZATION, f"Bearer {reveal(self.token)}")
+
+    def admit(self, request: Request, now: float) -> bool:
+        """Whether the request carries the token."""
+        return bool(request.get(AUTHORIZATION) == f"Bearer {reveal(self.token)}")

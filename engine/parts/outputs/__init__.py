@@ -1,0 +1,3 @@
+"""What comes out."""
+
+WORDS = ("parquet", "csv", "json", "jsonl", "html")

@@ -1,0 +1,39 @@
+"""A table as JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from engine.core.kinds import About, Output
+from engine.core.values import TableName
+from engine.parts.outputs._text import json_lines
+
+
+class Jsonl(Output):
+    """One table as JSON Lines: UTF-8, one object a line.
+
+    Times are RFC 3339 in UTC, lists and objects stay what they are, a missing value is null, and so are the numbers
+    that JSON cannot hold (NaN, infinity).
+
+    Example:
+        jsonl: findings
+    """
+
+    suffix: ClassVar[str] = ".jsonl"
+    short: ClassVar[str | None] = "table"
+    table: TableName = Field(description="The table that is written.")
+
+    def tables(self) -> Sequence[str]:
+        """The one table."""
+        return (self.table,)
+
+    def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
+        """Write one line after the other."""
+        lines = json_lines(tables[self.table], about.types.get(self.table, {}))
+        # A csv of one column that is never quoted is a file of lines; sink_ndjson knows no column of ready JSON.
+        lines.sink_csv(place, include_header=False, quote_style="never", check_extension=False)

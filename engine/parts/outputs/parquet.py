@@ -1,0 +1,37 @@
+"""A table as a Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from engine.core.kinds import About, Output
+from engine.core.values import TableName
+
+ROWS_A_GROUP = 50_000
+
+
+class Parquet(Output):
+    """One table as a Parquet file, compressed with zstd.
+
+    Every column keeps its type, lists stay lists. A column of type `json` is a text that holds JSON.
+
+    Example:
+        parquet: findings
+    """
+
+    suffix: ClassVar[str] = ".parquet"
+    short: ClassVar[str | None] = "table"
+    table: TableName = Field(description="The table that is written.")
+
+    def tables(self) -> Sequence[str]:
+        """The one table."""
+        return (self.table,)
+
+    def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
+        """Write the table in row groups of a fixed size, so that the same rows give the same bytes."""
+        tables[self.table].sink_parquet(place, row_group_size=ROWS_A_GROUP)

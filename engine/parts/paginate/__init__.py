@@ -1,0 +1,3 @@
+"""How one page leads to the next."""
+
+WORDS = ("none", "cursor", "offset", "start_key")

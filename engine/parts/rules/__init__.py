@@ -1,0 +1,15 @@
+"""What must hold for rows and tables."""
+
+WORDS = (
+    "required",
+    "unique",
+    "one_of",
+    "range",
+    "pattern",
+    "refers_to",
+    "expression",
+    "json_schema",
+    "row_count",
+    "freshness",
+    "forbid",
+)

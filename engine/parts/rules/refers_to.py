@@ -1,0 +1,30 @@
+"""A column whose values are found in another table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from engine.core.kinds import Reference, Rule
+from engine.core.values import ColumnName, TableName
+
+
+class RefersTo(Rule):
+    """Each value of the column is found in a column of another table; in a list, each element. Null passes.
+
+    Example:
+        - refers_to: { column: api_id, table: apis, to: id }
+    """
+
+    column: ColumnName = Field(description="The column.")
+    table: TableName = Field(description="The other table.")
+    to: ColumnName = Field(description="The column of the other table.")
+
+    def refers(self) -> Reference | None:
+        """The other table."""
+        return Reference(self.column, self.table, self.to)
+
+    def uses(self) -> Sequence[str]:
+        """The column."""
+        return [self.column]

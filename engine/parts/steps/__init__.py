@@ -1,0 +1,3 @@
+"""What is added to or changed on rows."""
+
+WORDS = ("derive", "join", "lookup", "map", "mask", "explode", "rename", "drop")

@@ -1,0 +1,218 @@
+"""A file becomes a Pipeline: defaults and styles merged, every word typed, every mistake found with its place."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from engine.core.errors import Finding, Json, Mark, Mistake, SpecError, nearest
+from engine.core.registry import Registry
+from engine.spec.model import Endpoint, Pipeline
+from engine.spec.yamlfile import Document, Node, merge, plain, read
+
+Loc = tuple[str | int, ...]
+VARIANTS = ("paginate",)
+"""Words of an endpoint whose value is chosen by its key: an endpoint's own choice replaces that of its style."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A page as it was read: what it says, and where each thing stands."""
+
+    pipeline: Pipeline
+    document: Document
+    """The page with defaults and styles merged; places are those of the author's own lines."""
+    folder: Path
+    """Where the page lies; files it names are relative to it."""
+
+    def mark(self, *path: str | int) -> Mark:
+        """Where something stands; the nearest thing around it where it has no place of its own."""
+        return self.document.mark(existing(self.document.root, path))
+
+    def finding(self, path: Sequence[str | int], mistake: Mistake) -> Finding:
+        """A mistake with its place."""
+        return _finding(self.document, tuple(path), mistake)
+
+
+def read_page(path: Path, registry: Registry) -> Source:
+    """Read a page; raises SpecError with all findings."""
+    document = read(path)
+    document, findings = _merged(document)
+    try:
+        pipeline = Pipeline.model_validate(plain(document.root), context={"registry": registry})
+    except ValidationError as error:
+        findings += [_from_pydantic(document, loc, one) for loc, one in _flat(Pipeline, error.errors(), ())]
+    if findings:
+        findings.sort(key=lambda finding: (finding.mark.line, finding.mark.column))
+        raise SpecError(f"{path} has mistakes", findings=tuple(dict.fromkeys(findings)))
+    return Source(pipeline, document, path.parent)
+
+
+# --- defaults and styles
+
+
+def _merged(document: Document) -> tuple[Document, list[Finding]]:
+    """The document with `defaults` and the style each endpoint names merged into its endpoints."""
+    root = document.root
+    if not isinstance(root.value, dict):
+        return document, []
+    sections = dict(root.value)
+    defaults, styles, endpoints = (sections.pop("defaults", None), sections.pop("styles", None), sections.get("endpoints"))
+    findings: list[Finding] = []
+    if endpoints is not None and isinstance(endpoints.value, dict):
+        whole = {name: _endpoint(document, name, node, defaults, styles, findings) for name, node in endpoints.value.items()}
+        sections["endpoints"] = replace(endpoints, value=whole)
+    return replace(document, root=replace(root, value=sections)), findings
+
+
+def _endpoint(
+    document: Document, name: str, node: Node, defaults: Node | None, styles: Node | None, findings: list[Finding]
+) -> Node:
+    if isinstance(node.value, str):
+        node = replace(node, value={"get": node})
+    if not isinstance(node.value, dict):
+        return node
+    own = dict(node.value)
+    use = own.pop("use", None)
+    node = replace(node, value=own)
+    known = styles.value if styles is not None and isinstance(styles.value, dict) else {}
+    if use is not None:
+        if use.value not in known:
+            text = f'no style is called "{use.value}"{nearest(str(use.value), list(known))}'
+            findings.append(document.finding(("endpoints", name, "use"), "unknown-style", text, "name a style of the section styles"))
+        else:
+            node = _over(known[use.value], node)
+    return _over(defaults, node) if defaults is not None else node
+
+
+def _over(base: Node, over: Node) -> Node:
+    """The endpoint laid over a style: mappings merge, variants and lists replace, `prepend` adds in front."""
+    assert isinstance(over.value, dict)
+    if not isinstance(base.value, dict):
+        return over
+    own = dict(over.value)
+    under = {key: node for key, node in base.value.items() if not (key in VARIANTS and key in own)}
+    if "post" in own:
+        under.pop("get", None)
+    extra = own.get("responses")
+    if extra is not None and isinstance(extra.value, dict) and set(extra.value) == {"prepend"}:
+        front, behind = extra.value["prepend"], under.pop("responses", None)
+        lists = [node.value for node in (front, behind) if node is not None and isinstance(node.value, list)]
+        own["responses"] = replace(front, value=[one for values in lists for one in values])
+    return merge(replace(base, value=under), replace(over, value=own))
+
+
+# --- what pydantic found, in an author's words
+
+
+def _flat(model: Any, errors: Sequence[Any], before: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    """Every error with its place on the page; those below a part's word are unpacked."""
+    for error in errors:
+        loc: Loc = before + tuple(error["loc"])
+        if error["type"] == "below":
+            context = error["ctx"]
+            yield from _flat(context["part"], context["errors"], (*loc, context["word"]))
+        else:
+            yield loc, {**error, "model": _model_at(model, tuple(error["loc"][:-1]))}
+
+
+def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Finding:
+    cause = (error.get("ctx") or {}).get("error")
+    if isinstance(cause, Mistake):
+        return _finding(document, loc, cause)
+    word = str(loc[-1]) if loc else ""
+    if error["type"] == "extra_forbidden":
+        known = _words(error["model"])
+        fix = f"known here: {', '.join(known)}" if known else "take it out"
+        return document.finding(existing(document.root, loc), "unknown-word", f'unknown word "{word}"{nearest(word, known)}', fix, key=True)
+    if error["type"] == "missing":
+        return document.finding(
+            existing(document.root, loc), "missing", f'"{word}" is missing', f"add {word}: …", key=True
+        )
+    if error["type"] == "literal_error":
+        message = f"{_shown(error['input'])} is not one of {error['ctx']['expected']}"
+        return document.finding(existing(document.root, loc), "value", message)
+    if error["type"] == "string_pattern_mismatch":
+        return document.finding(existing(document.root, loc), "value", f"{_shown(error['input'])} has characters that do not go here", f"it must match {error['ctx']['pattern']}")
+    expected = _expected(error)
+    return document.finding(existing(document.root, loc), "value", f"{_shown(error['input'])} does not go here: {expected}")
+
+
+EXPECTED = {
+    "model_type": "a mapping is expected",
+    "model_attributes_type": "a mapping is expected",
+    "dict_type": "a mapping is expected",
+    "list_type": "a list is expected",
+    "string_type": "a text is expected",
+    "int_parsing": "a whole number is expected",
+    "int_type": "a whole number is expected",
+    "float_parsing": "a number is expected",
+    "bool_parsing": "true or false is expected",
+    "bool_type": "true or false is expected",
+}
+
+
+def _expected(error: dict[str, Any]) -> str:
+    return EXPECTED.get(error["type"], str(error["msg"]).lower())
+
+
+def _shown(value: Json) -> str:
+    text = repr(value) if isinstance(value, str) else "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _finding(document: Document, loc: Loc, mistake: Mistake) -> Finding:
+    path = existing(document.root, loc)
+    return document.finding(path, mistake.code, str(mistake), mistake.fix, offset=mistake.offset)
+
+
+def existing(root: Node, path: Sequence[str | int]) -> Loc:
+    """The part of a path that stands on the page: steps that a shorthand left out are passed over."""
+    here, found = root, []
+    for step in path:
+        if isinstance(here.value, dict) and step in here.value:
+            here = here.value[str(step)]
+        elif isinstance(here.value, list) and isinstance(step, int) and step < len(here.value):
+            here = here.value[step]
+        else:
+            continue
+        found.append(step)
+    return tuple(found)
+
+
+def _words(model: Any) -> list[str]:
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    words = [field.alias or name for name, field in model.model_fields.items()]
+    return [*words, "use"] if model is Endpoint else words
+
+
+def _model_at(model: Any, loc: Sequence[str | int]) -> Any:
+    """The model that describes what stands at a place, as far as annotations tell."""
+    here = model
+    for step in loc:
+        here = _inner(here)
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            fields = {field.alias or name: field for name, field in here.model_fields.items()}
+            here = fields[str(step)].annotation if str(step) in fields else None
+        else:
+            arguments = typing.get_args(here)
+            here = arguments[-1] if arguments else None
+    return _inner(here)
+
+
+def _inner(kind: Any) -> Any:
+    """Without Annotated and without the None of an optional."""
+    while True:
+        if typing.get_origin(kind) is typing.Annotated:
+            kind = typing.get_args(kind)[0]
+        elif typing.get_origin(kind) in (typing.Union, types.UnionType):
+            kind = next((one for one in typing.get_args(kind) if one is not type(None)), None)
+        else:
+            return kind

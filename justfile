@@ -1,0 +1,26 @@
+set positional-arguments
+
+# All that CI does; `sh dev.sh setup` makes the environment that these recipes use.
+default: lint types (docs "--check") (test "-m" "")
+
+# Mend what can be mended by machine.
+fix:
+    .venv/bin/ruff check --fix
+    .venv/bin/ruff format
+
+# The quick tests; words go to pytest, as in `just test -k cursor`.
+test *words:
+    .venv/bin/pytest "$@"
+
+# Write docs/reference.md and schemas/pipeline.schema.json from the models and parts.
+docs *words:
+    .venv/bin/python -m engine.spec.reference "$@"
+
+[private]
+lint:
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
+
+[private]
+types:
+    .venv/bin/mypy

@@ -1,0 +1,1 @@
+"""Tests of the ground: plain values, no files, no network."""

@@ -1,0 +1,47 @@
+"""The pages that ship with the engine are right, and so is what lint says about wrong ones."""
+
+import ast
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from tests.house.command import engine
+from tests.house.source import ROOT, dotted, modules
+
+
+def _codes() -> Iterator[str]:
+    """Every code that a finding can carry: the first text given to Mistake, the second to Finding."""
+    place = {"Mistake": 0, "Finding": 1}
+    for module in modules():
+        for call in ast.walk(module.tree):
+            if isinstance(call, ast.Call) and (position := place.get(dotted(call.func))) is not None:
+                named = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+                for code in named or call.args[position : position + 1]:
+                    if isinstance(code, ast.Constant):
+                        yield str(code.value)
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    """All keys and scalars of a YAML tree, as text."""
+    match tree:
+        case dict():
+            for key, value in tree.items():
+                yield str(key)
+                yield from _texts(value)
+        case list():
+            for value in tree:
+                yield from _texts(value)
+        case _:
+            yield str(tree)
+
+
+def test_each_page_lints_clean() -> None:
+    answer = engine("lint", *sorted((ROOT / "pipelines").glob("*.yaml")), "--format", "json")
+    assert [] == json.loads(answer.output)
+
+
+def test_each_lint_code_has_a_case() -> None:
+    cases = yaml.safe_load((ROOT / "tests/cases/lint.yaml").read_text())
+    assert set() == set(_codes()) - set(_texts(cases))

@@ -1,0 +1,1 @@
+"""Tests of parts: each word through its YAML."""
