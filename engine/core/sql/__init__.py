@@ -89,7 +89,7 @@ def expression_type(text: str, columns: Mapping[str, pl.DataType], constants: Co
 
 
 def query(text: str, *, tables: Mapping[str, pl.LazyFrame], constants: Constants) -> pl.LazyFrame:
-    """The rows of a query, lazy; without ORDER BY they come in any order. Raises Mistake."""
+    """The rows of a query, lazy, in its own order; what that leaves open is ordered by all columns. Raises Mistake."""
     from engine.core.sql import queries
 
     return queries.run(text, tables, constants)

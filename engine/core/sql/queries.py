@@ -36,7 +36,7 @@ def run(text: str, tables: Tables, constants: Mapping[str, object]) -> pl.LazyFr
     """The rows of a query. Raises Mistake."""
     read = {name for name, _ in syntax.tables(syntax.read_query(text))}
     types(text, {name: rows.collect_schema() if name in read else {} for name, rows in tables.items()}, constants)
-    return _settled(Build(constants).frame(syntax.read_query(text), tables))
+    return _settled(Build(constants).frame(syntax.read_query(text), tables, ordered=True))
 
 
 @dataclass
@@ -46,9 +46,13 @@ class Build:
     constants: Mapping[str, object]
     registered: dict[str, pl.LazyFrame] = field(default_factory=dict)
 
-    def frame(self, tree: exp.Query, known: Tables) -> pl.LazyFrame:
-        """The frame of a SELECT or of several, joined by UNION and the like."""
-        self.body(tree, known, None)
+    def frame(self, tree: exp.Query, known: Tables, *, ordered: bool = False) -> pl.LazyFrame:
+        """The frame of a SELECT or of several, joined by UNION and the like; `ordered` leaves no order open."""
+        outputs = self.body(tree, known, None)
+        if ordered:
+            columns = [name for name, kind in outputs.items() if not kind.is_nested()]
+            order = [exp.column(name, quoted=True) for name in columns]
+            tree = tree.order_by(*order, append=True, copy=False) if order else tree
         return pl.SQLContext(self.registered).execute(write(tree), eager=False)
 
     def body(
