@@ -7,18 +7,19 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import SHIPPED
 from engine.app import log
 from engine.app.config import Config, load
-from engine.app.settings import settle
+from engine.app.settings import look, settle
 from engine.core.clock import Clock
-from engine.core.errors import ConfigError, Json, Mistake, SpecError, Stopped, nearest
+from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, Stopped, nearest
 from engine.core.events import Sink, nowhere
 from engine.core.registry import Registry
 from engine.core.vendor import Stand, Vendor
@@ -27,6 +28,7 @@ from engine.spec.read import Source, read_page
 if TYPE_CHECKING:
     import polars as pl
 
+    from engine.app.look import Shown
     from engine.flow.plan import Plan, Settings
     from engine.flow.report import Result
     from engine.flow.run import Walk
@@ -66,10 +68,13 @@ class Engine:
     clock: Clock | None = None
 
     @classmethod
-    def from_config(cls, path: str | Path | None = None, **more: Any) -> Engine:
+    def from_config(cls, path: str | Path | None = None, *, storage: str | Path | None = None, **more: Any) -> Engine:
         """An engine as config.yaml says; without a path the one in the working folder, if there is one."""
         env = more.pop("env", None) or dict(os.environ)
-        return cls(config=load(Path(path) if path else None, env), env=env, **more)
+        config = load(Path(path) if path else None, env)
+        if storage is not None:
+            config = config.model_copy(update={"storage": Path(storage)})
+        return cls(config=config, env=env, **more)
 
     # --- pages
 
@@ -84,18 +89,57 @@ class Engine:
             if not path.is_file():
                 raise ConfigError(f"there is no page at {path}", "give the path of a page, or the name of a tool")
             return path
-        place = self.config.pipelines_dir / f"{tool}.yaml"
+        place = self.pages / f"{tool}.yaml"
         if not place.is_file():
             known = self.tools()
-            fix = (
-                f"the tools are: {', '.join(known)}" if known else f"there are no pages in {self.config.pipelines_dir}"
-            )
+            fix = f"the tools are: {', '.join(known)}" if known else f"there are no pages in {self.pages}"
             raise ConfigError(f'no tool is called "{tool}"{nearest(str(tool), known)}', fix)
         return place
 
+    @property
+    def pages(self) -> Path:
+        """The folder of the pages: pipelines_dir, or where there is none the pages that ship with the engine."""
+        own = self.config.pipelines_dir
+        return own if own.is_dir() else SHIPPED / "pipelines"
+
     def tools(self) -> list[str]:
-        """The tools that have a page in pipelines_dir."""
-        return sorted(path.stem for path in self.config.pipelines_dir.glob("*.yaml"))
+        """The tools that have a page."""
+        return sorted(path.stem for path in self.pages.glob("*.yaml"))
+
+    def beside(self, tool: str | Path) -> Callable[[str], bytes]:
+        """Reads the files that lie beside a page."""
+        from engine.flow.files import Files
+
+        return Files(self.find(tool).parent).bytes
+
+    def lint(self, tool: str | Path) -> list[Finding]:
+        """Everything that is wrong with a page. Raises ConfigError when there is no such page."""
+        from engine.spec.lint import lint_file
+
+        return lint_file(self.find(tool), self.registry)
+
+    def resolved(self, tool: str | Path) -> str:
+        """The page in its long form, as YAML with the origin of what its author did not write."""
+        from engine.app.resolved import resolved
+
+        return resolved(self.page(tool))
+
+    def explain(
+        self,
+        tool: str | Path,
+        *,
+        params: Mapping[str, str] | None = None,
+        only: Iterable[str] = (),
+        verbose: bool = False,
+    ) -> dict[str, Json]:
+        """What a run would do, also where params or secrets are still missing. Raises SpecError or ConfigError."""
+        from engine.app.explain import explain
+
+        source = self.page(tool)
+        name = source.pipeline.tool
+        config, secret = self.config.params.get(name, {}), self.config.secrets.get(name, {})
+        found = look(source, given=params or {}, config=config, secrets=secret, env=self.env)
+        return explain(source, self._plan(source, found.settings, only), found, verbose=verbose)
 
     def plan(
         self,
@@ -106,11 +150,14 @@ class Engine:
         vendor: Vendor | None = None,
     ) -> Plan:
         """What a run of the page would do. Raises SpecError or ConfigError."""
+        source = tool if isinstance(tool, Source) else self.page(tool)
+        return self._plan(source, self._settings(source, params or {}, vendor), only)
+
+    def _plan(self, source: Source, settings: Settings, only: Iterable[str]) -> Plan:
         from engine.flow.plan import plan
 
-        source = tool if isinstance(tool, Source) else self.page(tool)
         try:
-            return plan(source.pipeline, self._settings(source, params or {}, vendor), only)
+            return plan(source.pipeline, settings, only)
         except Mistake as mistake:
             raise SpecError(str(mistake), mistake.fix, source.mark("endpoints")) from None
 
@@ -259,8 +306,12 @@ class Engine:
             return self.clock
         if vendor is None:
             return Clock(time.time, self.stop.wait, random.Random(secrets.randbits(64)).random)
+        return self.simulated_clock(vendor.seed)
+
+    def simulated_clock(self, seed: int) -> Clock:
+        """The clock of a simulated run: it stands still, so that the same seed gives the same outputs."""
         start = SIMULATED_START.timestamp()
-        return Clock(lambda: start, self.stop.wait, random.Random(vendor.seed).random)
+        return self.clock or Clock(lambda: start, self.stop.wait, random.Random(seed).random)
 
     # --- what is there
 
@@ -281,6 +332,35 @@ class Engine:
         from engine.flow.publish import Shelf
 
         return Shelf(self.config.storage, tool).current()
+
+    def show(
+        self, tool: str, table: str, *, where: str = "", limit: int | None = None, quarantine: bool = False
+    ) -> Shown:
+        """Rows of a table, or those of it that were set apart. Raises ConfigError."""
+        from engine.app.look import show
+
+        root = self.config.storage
+        return show(root, tool, table, self.registry, where=where, limit=limit, quarantine=quarantine)
+
+    def shelf(self, tool: str) -> list[dict[str, Json]]:
+        """The tables of a tool: rows, whether complete, when made. Raises ConfigError."""
+        from engine.app.look import tables
+
+        return tables(self.config.storage, tool)
+
+    def raw(
+        self, tool: str, endpoint: str, *, run: str | None = None, page: int | None = None, limit: int | None = None
+    ) -> Iterator[dict[str, Json]]:
+        """The kept pages of an endpoint, each with its request; of the newest run unless said. Raises ConfigError."""
+        from engine.app.look import pages
+
+        return pages(self.config.storage, tool, endpoint, run=run, page=page, limit=limit)
+
+    def overview(self) -> list[dict[str, Json]]:
+        """Every tool that has a page: title, what the page holds, and how its last run ended."""
+        from engine.app.tools import overview
+
+        return [overview(self.find(tool), self.registry, self.config.storage) for tool in self.tools()]
 
 
 def page_hash(source: Source) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from engine.core.clock import rfc3339
 from engine.core.errors import EngineError, Json, SpecError
+
+FILE = Path("logs", "errors.jsonl")
 
 
 def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -> dict[str, Json]:
@@ -18,7 +20,7 @@ def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -
     known = isinstance(error, EngineError)
     where = _where(error)
     found: dict[str, Json] = {
-        "error_id": error.error_id if isinstance(error, EngineError) else _new_id(),
+        "error_id": vars(error).setdefault("error_id", _new_id()),  # a defect keeps it too, for whoever tells of it
         "timestamp": rfc3339(at),
         "error_code": error.code if isinstance(error, EngineError) else "defect",
         "message": error.message if isinstance(error, EngineError) else f"{type(error).__name__}: {error}",
@@ -36,9 +38,16 @@ def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -
     return found
 
 
+def note(root: Path, error: BaseException, context: Mapping[str, Json]) -> tuple[str, Path]:
+    """The error_id of a defect and the file of its record, which is written unless it was before."""
+    if "error_id" not in vars(error):
+        write(root, record(error, at=datetime.now(UTC), context=context))
+    return vars(error)["error_id"], root / FILE
+
+
 def write(root: Path, entry: Mapping[str, Any]) -> None:
     """Append a record; a storage that cannot be written must not hide the error itself."""
-    place = root / "logs" / "errors.jsonl"
+    place = root / FILE
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("a") as file:

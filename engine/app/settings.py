@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ from engine.spec.model import Param, SecretSource
 from engine.spec.read import Source
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found for the params and secrets of a page."""
+
+    settings: Settings
+    """What is missing or wrong is null here."""
+    origins: Mapping[str, str]
+    """Param -> where its value is from."""
+    problems: Sequence[Finding]
+
+
 def settle(
     source: Source,
     *,
@@ -23,12 +35,27 @@ def settle(
     env: Mapping[str, str],
 ) -> Settings:
     """Every param typed and every secret found; raises one error that names all that is missing or wrong."""
+    found = look(source, given=given, config=config, secrets=secrets, env=env)
+    if found.problems:
+        raise SpecError("params or secrets are missing or wrong", findings=tuple(found.problems))
+    return found.settings
+
+
+def look(
+    source: Source,
+    *,
+    given: Mapping[str, str],
+    config: Mapping[str, Json],
+    secrets: Mapping[str, str],
+    env: Mapping[str, str],
+) -> Found:
+    """What is there, and what is missing or wrong. Raises ConfigError for a param that the page does not have."""
     problems: list[Finding] = []
     params = _params(source, given, config, env, problems)
-    found = _secrets(source, secrets, env, problems)
-    if problems:
-        raise SpecError("params or secrets are missing or wrong", findings=tuple(problems))
-    return Settings(params, found)
+    kept = _secrets(source, secrets, env, problems)
+    declared = source.pipeline.params
+    origins = {name: _first(name, param, given, config, env)[1] for name, param in declared.items()}
+    return Found(Settings({**dict.fromkeys(declared), **params}, kept), origins, problems)
 
 
 def _params(

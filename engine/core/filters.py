@@ -119,9 +119,7 @@ class Filter(NamedTuple):
 FILTERS = {
     "path": Filter(_on_text(lambda text: Encoded(_quoted(text, keep="/"))), (0, 0), "${name|path}"),
     "base64": Filter(_on_text(lambda text: base64.b64encode(text.encode()).decode()), (0, 0), "${name|base64}"),
-    "last_segment": Filter(
-        _on_text(lambda text: text.rstrip("/").rsplit("/", 1)[-1]), (0, 0), "${name|last_segment}"
-    ),
+    "last_segment": Filter(_on_text(lambda text: text.rstrip("/").rsplit("/", 1)[-1]), (0, 0), "${name|last_segment}"),
     "lower": Filter(_on_text(str.lower), (0, 0), "${name|lower}"),
     "upper": Filter(_on_text(str.upper), (0, 0), "${name|upper}"),
     "default": Filter(_default, (1, 1), "${name|default('…')}"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-import msgspec
-
+from engine.core import jsontext
 from engine.core.errors import Json
 
 DROP = object()
@@ -22,7 +21,7 @@ def hashed(value: Json) -> Json:
     """The SHA-256 of the text, or of the JSON of what is no text; null stays null."""
     if value is None:
         return None
-    raw = value.encode() if isinstance(value, str) else msgspec.json.encode(value, order="deterministic")
+    raw = value.encode() if isinstance(value, str) else jsontext.canonical(value).encode()
     return hashlib.sha256(raw).hexdigest()
 
 

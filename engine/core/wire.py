@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-import msgspec
-
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.errors import Json, Mistake
 from engine.core.values import Spelled
 
@@ -110,8 +108,8 @@ class Request:
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of what is asked for: method, address, query and body, no headers."""
-        asked = msgspec.json.encode([self.method, self.full_url, self.body], order="deterministic")
-        return hashlib.sha256(asked).hexdigest()[:16]
+        asked = jsontext.canonical([self.method, self.full_url, self.body])
+        return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def describe(self) -> str:
         """The request for a person, without headers: it is never signed when it is described."""
@@ -161,8 +159,8 @@ class Page:
     def answer(self) -> Json:
         """The decoded body; raises Mistake when it is not JSON."""
         try:
-            return msgspec.json.decode(self.body) if self.body.strip() else None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return jsontext.read(self.body) if self.body.strip() else None
+        except jsontext.NoJson as error:
             raise Mistake("answer", f"the answer is not JSON: {error}") from None
 
     def read(self, expression: str) -> Json:
@@ -173,7 +171,7 @@ class Page:
         chosen = select.compile(expression)
         if chosen.plain and chosen.plain[0] == "answer" and self.body.strip():
             found = select.split(self.body, chosen.plain[1:])
-            return None if found is None or found is select.MISSING else msgspec.json.decode(found)
+            return None if found is None or found is select.MISSING else jsontext.read(found)
         return chosen.search(self._root(chosen.roots))
 
     def _root(self, names: frozenset[str]) -> dict[str, Json]:
@@ -181,8 +179,8 @@ class Page:
             "answer": lambda: self.answer,
             "headers": lambda: dict(self.headers),
             "status": lambda: self.status,
-            "rows": lambda: [msgspec.json.decode(row) for row in self.rows],
-            "last": lambda: msgspec.json.decode(self.rows[-1]) if self.rows else None,
+            "rows": lambda: [jsontext.read(row) for row in self.rows],
+            "last": lambda: jsontext.read(self.rows[-1]) if self.rows else None,
             "window": lambda: dict(self.window),
         }
         wanted = makers if "*" in names else {name: makers[name] for name in names if name in makers}

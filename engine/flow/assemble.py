@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
 import polars as pl
 
-from engine.core import select, sql
+from engine.core import jsontext, select, sql
 from engine.core.errors import Json, Mistake
 from engine.core.kinds import View
 from engine.flow import columns as kinds
@@ -23,11 +22,9 @@ from engine.flow.publish import PartWriter
 from engine.flow.raw import Frame, rows_of
 from engine.flow.reshape import Reshaper
 from engine.flow.sort import Sorter, duplicates, same_key
+from engine.flow.surroundings import Surroundings
 from engine.flow.validate import BROKEN, HIDDEN, Outcome, Validator, repeats
 from engine.spec.model import Table
-
-if TYPE_CHECKING:
-    from engine.flow.tables import Tables
 
 FIRST_ROWS = 1_000
 """So many records settle the types that nobody declared."""
@@ -37,7 +34,7 @@ FIRST_ROWS = 1_000
 class Assembly:
     """The making of one table of collected records."""
 
-    tables: Tables
+    around: Surroundings
     name: str
     table: Table
     made: Made
@@ -48,7 +45,7 @@ class Assembly:
     @property
     def definition(self) -> str:
         """A hash of what the page says of the table."""
-        return definition(self.tables.plan, self.name, self.table)
+        return definition(self.around.plan, self.name, self.table)
 
     def run(self, taken: Sequence[Collection], base: Mapping[str, Json] | None) -> None:
         """Read, sort, check, merge, enrich and write."""
@@ -56,13 +53,13 @@ class Assembly:
         sorter = Sorter(self.scratch, self.table.key)
         contracts = self._read(wanted, pages, sorter)
         if base:
-            sorter.take([self.tables.shelf.home / file["path"] for file in base["base"] or base["files"]])
-        view = self.tables.view({column.name: kinds.TYPES[column.type] for column in wanted})
-        rules = self.tables.rules(self.name, self.table)
+            sorter.take([self.around.shelf.home / file["path"] for file in base["base"] or base["files"]])
+        view = self.around.view({column.name: kinds.TYPES[column.type] for column in wanted})
+        rules = self.around.rules(self.name, self.table)
         again = repeats(
             self.table.validate_, self.table.key, lambda: (self._fresh(frame)[0] for frame in sorter.merged())
         )
-        validator = Validator(rules, view, self.table.key, again, self.tables.known, contracts)
+        validator = Validator(rules, view, self.table.key, again, self.around.known, contracts)
         self._write(sorter, validator, view, wanted, taken)
 
     def _pages(self, taken: Sequence[Collection]) -> Iterator[Kept]:
@@ -70,9 +67,9 @@ class Assembly:
         for one in sorted(
             taken, key=lambda one: (one.run, [str(name) for name in self.table.from_].index(one.endpoint))
         ):
-            endpoint = self.tables.plan.pipeline.endpoints[one.endpoint]
-            for number, frame in enumerate(self.tables.store.frames(one.endpoint, one.run)):
-                self.tables.check()
+            endpoint = self.around.plan.pipeline.endpoints[one.endpoint]
+            for number, frame in enumerate(self.around.store.frames(one.endpoint, one.run)):
+                self.around.check()
                 yield Kept(one.endpoint, one.run, number, frame, self._rows(frame, endpoint.records))
 
     def _rows(self, frame: Frame, records: str) -> Sequence[bytes]:
@@ -94,7 +91,7 @@ class Assembly:
             if sum(len(one.rows) for one in head) >= FIRST_ROWS:
                 break
         records = [_record(row, page.frame.meta.add) for page in head for row in islice(page.rows, FIRST_ROWS)]
-        before = (self.tables.current.get("tables", {}).get(self.name) or {}).get("schema", {})
+        before = (self.around.current.get("tables", {}).get(self.name) or {}).get("schema", {})
         pinned = {name: kind["type"] for name, kind in before.items() if kind.get("pinned")}
         columns = self.table.columns or kinds.all_fields(records)
         return kinds.settle(columns, pinned, records), chain(head, pages)
@@ -106,7 +103,7 @@ class Assembly:
         contracts = self._contracts()
         broken: dict[int, dict[int, str]] = {number: {} for number in contracts}
         where = (
-            sql.expression(self.table.where, columns=dict(_schema(wanted)), constants=self.tables.constants())
+            sql.expression(self.table.where, columns=dict(_schema(wanted)), constants=self.around.constants())
             if self.table.where
             else None
         )
@@ -115,7 +112,7 @@ class Assembly:
             for piece in slices(pages, self.spans, added):
                 for number, contract in contracts.items():
                     for at, row in enumerate(piece.rows):
-                        if (says := contract(msgspec.json.decode(select.paired(bytes(row))))) is not None:
+                        if (says := contract(jsontext.read(select.paired(row)))) is not None:
                             broken[number][piece.start + at] = says
                 yield piece
 
@@ -128,20 +125,20 @@ class Assembly:
     def _take(self, rows: Rows, sorter: Sorter, where: pl.Expr | None) -> None:
         self.made.read += rows.frame.height + len({reject.at for reject in rows.rejects})
         self.rejects += rows.rejects
-        self.tables.check()
+        self.around.check()
         sorter.add(rows.frame if where is None else rows.frame.filter(where))
 
     def _added(self, wanted: Sequence[kinds.Wanted]) -> set[str]:
         """The fields that endpoints add to records and that columns read."""
-        endpoints = (self.tables.plan.pipeline.endpoints[name] for name in self.table.from_)
+        endpoints = (self.around.plan.pipeline.endpoints[name] for name in self.table.from_)
         names = {name for endpoint in endpoints for name in endpoint.add}
         read = {root for column in wanted for root in select.compile(column.path).roots}
         return names if "*" in read else names & read
 
     def _contracts(self) -> dict[int, Callable[[Json], str | None]]:
         found = {}
-        for number, placed in enumerate(self.tables.rules(self.name, self.table)):
-            if (check := placed.rule.record_check(self.tables.files.bytes)) is not None:
+        for number, placed in enumerate(self.around.rules(self.name, self.table)):
+            if (check := placed.rule.record_check(self.around.files.bytes)) is not None:
                 found[number] = check
         return found
 
@@ -164,14 +161,14 @@ class Assembly:
         wanted: Sequence[kinds.Wanted],
         taken: Sequence[Collection],
     ) -> None:
-        tables, table = self.tables, self.table
-        folder = f"{self.name}/{tables.run.id}"
-        writer, base = PartWriter(tables.shelf.home, folder), PartWriter(tables.shelf.home, folder, "base")
-        keeps_base = bool(table.enrich) and tables.mode(table) != "replace"
-        steps, given = tables.steps(table), tables.given(view)
+        around, table = self.around, self.table
+        folder = f"{self.name}/{around.run.id}"
+        writer, base = PartWriter(around.shelf.home, folder), PartWriter(around.shelf.home, folder, "base")
+        keeps_base = bool(table.enrich) and around.mode(table) != "replace"
+        steps, given = around.steps(table), around.given(view)
         broken: list[pl.DataFrame] = []
         for frame in sorter.merged():
-            tables.check()
+            around.check()
             fresh, repeated = self._fresh(frame)
             self.made.repeated += repeated
             good, bad = validator.split(fresh, same_key(fresh, table.key))
@@ -184,14 +181,14 @@ class Assembly:
         bad_rows = pl.concat(broken) if broken else pl.DataFrame(schema=BROKEN)
         self.made.quarantined = len({*bad_rows[AT].to_list(), *(reject.at for reject in self.rejects)})
         if self.made.quarantined:
-            quarantine(tables.shelf, self.name, tables.run, bad_rows, self._rejected(), self.spans)
-        before = (tables.current.get("tables", {}).get(self.name) or {}).get("taken", {})
+            quarantine(around.shelf, self.name, around.run, bad_rows, self._rejected(), self.spans)
+        before = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
         moved = {**before, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
         types = {
             c.name: {"type": c.type, "pinned": c.name not in table.columns or table.columns[c.name].type is None}
             for c in wanted
         }
-        finish(self.made, writer, tables.run, types, self.definition, moved, base.finish() if keeps_base else [])
+        finish(self.made, writer, around.run, types, self.definition, moved, base.finish() if keeps_base else [])
 
     def _merged(self, base: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
         """What was there and what came: by key with upsert, one after the other with append."""
@@ -199,13 +196,13 @@ class Assembly:
         rows = good.drop(hidden)
         if base.height:
             rows = pl.concat([base.drop(hidden), rows])
-            if self.tables.mode(self.table) == "upsert":
+            if self.around.mode(self.table) == "upsert":
                 rows = rows.unique(subset=list(self.table.key), keep="last", maintain_order=True)
                 rows = rows.sort(list(self.table.key), maintain_order=True)
             elif self.table.key:
                 rows = rows.unique(keep="first", maintain_order=True).sort(list(self.table.key), maintain_order=True)
         if self.table.delete_when:
-            gone = sql.expression(self.table.delete_when, columns=dict(rows.schema), constants=self.tables.constants())
+            gone = sql.expression(self.table.delete_when, columns=dict(rows.schema), constants=self.around.constants())
             rows = rows.filter(~gone.fill_null(False))
         return rows
 
@@ -213,12 +210,12 @@ class Assembly:
         """The rule that nobody writes: every value fits the type of its column."""
         if not self.rejects:
             return []
-        mark = self.tables.place("tables", self.name, "columns", self.rejects[0].column or "")
+        mark = self.around.place("tables", self.name, "columns", self.rejects[0].column or "")
         failed = len({reject.at for reject in self.rejects})
         return [Outcome("type", "error", mark, 0.0, failed, self.made.read, self.rejects[0].says)]
 
     def _rejected(self) -> list[dict[str, Json]]:
-        place = self.tables.place
+        place = self.around.place
         return [
             {
                 AT: reject.at,
@@ -235,7 +232,7 @@ class Assembly:
 
 
 def _record(row: bytes, add: Mapping[str, Json]) -> Json:
-    record = msgspec.json.decode(select.paired(bytes(row)))
+    record = jsontext.read(select.paired(row))
     return {**record, **add} if isinstance(record, dict) else record
 
 

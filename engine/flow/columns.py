@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import polars as pl
 
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.errors import Json
 from engine.spec.model import Column
 
@@ -83,7 +82,7 @@ def text_of(value: Json, kind: str) -> Any:
     if value is None:
         return None
     if kind == "json":
-        return msgspec.json.encode(value).decode()
+        return jsontext.write(value).decode()
     if kind == "list":
         if not isinstance(value, list):
             raise select.SelectError("found one value where a list is declared")
@@ -165,8 +164,7 @@ def all_fields(records: Sequence[Json]) -> dict[str, Column]:
     for record in records:
         names |= dict.fromkeys(record) if isinstance(record, dict) else {"value": None}
     quoted = {
-        name: "@" if name == "value" and not _has(records, "value") else msgspec.json.encode(name).decode()
-        for name in names
+        name: "@" if name == "value" and not _has(records, "value") else jsontext.canonical(name) for name in names
     }
     return {name: Column.model_validate({"path": path}) for name, path in quoted.items()}
 

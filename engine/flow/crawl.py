@@ -7,9 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import msgspec
-
-from engine.core import redact, select
+from engine.core import jsontext, redact, select
 from engine.core.clock import Clock, read_instant, rfc3339
 from engine.core.errors import CollectionError, ConfigError, Json, Mistake
 from engine.core.events import EndpointEnded, EndpointStarted, PageKept, Sink, Skipped, UnitEnded
@@ -20,7 +18,7 @@ from engine.flow.guard import Guard
 from engine.flow.ledger import Collection, Ledger, UnitRecord
 from engine.flow.plan import Asked, Plan, render
 from engine.flow.raw import Meta, Segment, Store, rows_in
-from engine.flow.units import RunInfo, Unit, Units, plain
+from engine.flow.units import RunInfo, Unit, Units
 from engine.spec.model import Skip
 
 
@@ -113,7 +111,9 @@ class Crawler:
         if asked.skipped:
             self.emit(Skipped(asked.name, "endpoint", asked.skipped))
         self.emit(EndpointStarted(asked.name, len(units)))
-        self.ledger.note_units(self.run.id, asked.name, [UnitRecord(unit.name, plain(unit.binding)) for unit in units])
+        self.ledger.note_units(
+            self.run.id, asked.name, [UnitRecord(unit.name, jsontext.plain(unit.binding)) for unit in units]
+        )
         return sweep
 
     def _end_if_done(self, sweep: Sweep, sealed: dict[str, Collection]) -> None:
@@ -205,22 +205,22 @@ class Crawler:
         """Write the page: the bytes received, or the redacted records where something must not be kept."""
         body = page.body
         if asked.endpoint.redact:
-            body, meta = self._redacted(asked, page.rows), msgspec.structs.replace(meta, redacted=True)
+            body, meta = self._redacted(asked, page.rows), meta.as_redacted()
         segment.append(meta, body)
         self.emit(PageKept(asked.name, len(page.rows), len(page.body)))
 
     def _redacted(self, asked: Asked, rows: Sequence[bytes]) -> bytes:
-        records = [msgspec.json.decode(row) for row in rows]
+        records = [jsontext.read(row) for row in rows]
         for rule in asked.endpoint.redact:
             mend = redact.hashed if rule.with_ == "hash" else redact.drop
             records = [redact.redact(record, rule.path, mend) for record in records]
-        return msgspec.json.encode(records)
+        return jsontext.write(records)
 
     def _note_greatest(self, asked: Asked, page: Page, progress: Progress) -> None:
         incremental = asked.endpoint.incremental
         if not incremental or not incremental.field:
             return
-        seen = [select.compile(incremental.field).search(msgspec.json.decode(row)) for row in page.rows]
+        seen = [select.compile(incremental.field).search(jsontext.read(row)) for row in page.rows]
         times = [_instant(value, incremental.field) for value in seen if value is not None]
         if times:
             progress.greatest = max([*times, *([progress.greatest] if progress.greatest else [])])
@@ -264,7 +264,7 @@ def _meta(page: Page, number: int, cursor: Cursor, repeated: int, add: Mapping[s
         last=cursor is None,
         rows=len(page.rows),
         skip=repeated,
-        add=dict(plain(add)),
+        add=dict(jsontext.plain(add)),
         body=page.request.body,
     )
 
@@ -296,11 +296,13 @@ def _named(unit: Unit, text: str) -> str:
     """A sentence with the partition it is about."""
     if not unit.binding:
         return text
-    shown = ", ".join(f"{alias} {msgspec.json.encode(value).decode()[:80]}" for alias, value in unit.binding.items())
+    shown = ", ".join(f"{alias} {jsontext.canonical(value)[:80]}" for alias, value in unit.binding.items())
     return f"{shown}: {text}"
 
 
 def _record(unit: Unit, progress: Progress) -> UnitRecord:
     status = "incomplete" if progress.missing else "skipped" if progress.skipped else "succeeded"
     note = progress.missing or progress.skipped
-    return UnitRecord(unit.name, plain(unit.binding), progress.pages, progress.rows, progress.cursor, status, note)
+    return UnitRecord(
+        unit.name, jsontext.plain(unit.binding), progress.pages, progress.rows, progress.cursor, status, note
+    )

@@ -10,8 +10,8 @@ from functools import lru_cache
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
-import msgspec
 
+from engine.core import jsontext
 from engine.core.clock import Clock
 from engine.core.errors import CollectionError, ConfigError
 from engine.core.events import Sink, Waiting
@@ -234,7 +234,7 @@ def _content(request: Request) -> bytes | None:
         return None
     if request.form:
         return urlencode(request.body, doseq=True).encode()
-    return msgspec.json.encode(request.body)
+    return jsontext.write(request.body)
 
 
 def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
@@ -258,10 +258,8 @@ def _must_be_json(page: Page) -> None:
         raise _Broken("an empty answer")
     if body.startswith(b"<"):
         raise _Broken("HTML instead of JSON")
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _Broken("an answer that is not whole JSON") from None
+    if not jsontext.is_whole(body):
+        raise _Broken("an answer that is not whole JSON")
 
 
 def _gave_up(request: Request, problem: str, attempts: int) -> CollectionError:

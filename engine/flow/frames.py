@@ -11,7 +11,7 @@ from itertools import islice
 import msgspec
 import polars as pl
 
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.errors import Json
 from engine.flow.columns import TYPES, Reading, Wanted, text_of, typed
 from engine.flow.raw import ROWS, Frame
@@ -117,7 +117,7 @@ class Reader:
         for name, path in self._texts.items():
             series.append(pl.Series(name, [_decoded(raw) for raw in select.raw_reader(path)(body)], dtype=pl.String))
         if self._slow:
-            records = [_with(msgspec.json.decode(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
+            records = [_with(jsontext.read(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
             for column in self._slow:
                 values = [text_of(select.compile(column.path).search(record), column.type) for record in records]
                 series.append(pl.Series(column.name, values, dtype=_text_type(column)))
@@ -152,8 +152,8 @@ class Reader:
         rejects: list[Reject] = []
         for at, row in enumerate(piece.rows):
             try:
-                record = _with(msgspec.json.decode(select.paired(row)), piece.added, at)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                record = _with(jsontext.read(select.paired(row)), piece.added, at)
+            except jsontext.NoJson as error:
                 rejects.append(Reject(piece.start + at, "type", None, None, f"the record is no JSON: {error}", ""))
                 continue
             found, refused = self._texts_by_hand(record)
@@ -259,6 +259,6 @@ def _reject(piece: Slice, at: int, column: Wanted, value: str) -> Reject:
 
 def _shown(record: Json, column: Wanted) -> str:
     try:
-        return msgspec.json.encode(select.compile(column.path).search(record)).decode()
+        return jsontext.canonical(select.compile(column.path).search(record))
     except select.SelectError:
         return ""

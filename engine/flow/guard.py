@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-import msgspec
-
+from engine.core import jsontext
 from engine.core.errors import CollectionError
 from engine.core.kinds import Cursor, Paginator
 from engine.core.wire import Page, Request
@@ -25,7 +24,7 @@ class Guard:
         if paginator is None:
             return
         self.total = paginator.declared(page) if self.total is None else self.total
-        mark = msgspec.json.encode(following, order="deterministic").decode()
+        mark = jsontext.canonical(following)
         if following is not None and mark in self.cursors:
             raise CollectionError(
                 f"{request.describe()}: the cursor {mark[:80]} came a second time",

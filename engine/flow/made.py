@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import polars as pl
 
+from engine.core import jsontext
 from engine.core.clock import rfc3339
 from engine.core.errors import Json
 from engine.flow.frames import AT, Span
@@ -56,7 +56,7 @@ class Made:
 def definition(plan: Plan, name: str, table: Table) -> str:
     """A hash of what the page says of a table and its endpoints: when it changes, the table is made anew."""
     said = [name, table.model_dump(mode="json", by_alias=True, serialize_as_any=True, exclude={"doc"})]
-    return hashlib.sha256(msgspec.json.encode(said, order="deterministic", enc_hook=str)).hexdigest()[:16]
+    return hashlib.sha256(jsontext.canonical(said).encode()).hexdigest()[:16]
 
 
 def finish(

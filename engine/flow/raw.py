@@ -45,6 +45,10 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     body: Json = None
     """What a POST asked for."""
 
+    def as_redacted(self) -> Meta:
+        """The same of a body that holds the redacted records."""
+        return msgspec.structs.replace(self, redacted=True)
+
 
 class Frame(msgspec.Struct, frozen=True):
     """A kept page: what is known of it, and its body."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import msgspec
-
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.errors import Json
 from engine.spec.model import Column, Each, Zipped
 
@@ -25,11 +23,11 @@ class Reshaper:
         """The rows of some records; raises SelectError where a path leads to neither list nor map."""
         found = []
         for one in raw:
-            record = msgspec.json.decode(select.paired(bytes(one)))
+            record = jsontext.read(select.paired(one))
             if isinstance(record, dict):
                 record |= add
             steps = [self._rows] if isinstance(self._rows, Zipped) else self._rows
-            found += [msgspec.json.encode(row) for row in self._down(record, steps, self._needed(len(steps)))]
+            found += [jsontext.write(row) for row in self._down(record, steps, self._needed(len(steps)))]
         return found
 
     def _needed(self, depth: int) -> list[Paths]:

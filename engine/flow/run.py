@@ -26,6 +26,7 @@ from engine.flow.plan import Asked, Plan
 from engine.flow.publish import Shelf, replace_json
 from engine.flow.raw import Store
 from engine.flow.report import Result
+from engine.flow.surroundings import Surroundings
 from engine.flow.tables import Tables
 from engine.flow.units import RunInfo
 from engine.spec.model import Limit
@@ -79,23 +80,21 @@ class Walk:
     def process(self, through: str = "analytics") -> None:
         """Make every table from sealed collections and publish them by one rename; with `validation`, only check."""
         shelf = Shelf(self.root, self.tool)
-        tables = Tables(
+        around = Surroundings(
             plan=self.plan,
             run=self.run,
             store=Store(self.root, self.tool),
             shelf=shelf,
             files=Files(self.folder),
             place=self.place,
-            sealed=self.ledger.collections(self.tool),
-            emit=self.emit,
             check=lambda: self.clock.wait(0),
             through=through,
         )
-        made = tables.make()
+        made = Tables(around, self.ledger.collections(self.tool), self.emit).make()
         self.result.tables = made
         self.result.settle()
         if through != "validation":
-            shelf.publish(self._current(tables.current, made))
+            shelf.publish(self._current(around.current, made))
 
     def report(self) -> None:
         """Write the page's reports from what is published."""
@@ -138,6 +137,9 @@ class Walk:
         return routes
 
     def _limiters(self, limits: Sequence[Limit]) -> list[Limiter]:
+        """The rate limits; the simulated vendor needs none."""
+        if self.reach is not None:
+            return []
         return [Limiter(Rate.read(str(self._setting(limit.rate))).per_second, limit.burst) for limit in limits]
 
     def _setting(self, value: Any) -> Any:

@@ -6,11 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import msgspec
-
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.clock import read_instant
 from engine.core.errors import Json, Mistake
 from engine.core.values import Duration
@@ -70,7 +67,7 @@ class Units:
         marks = self.ledger.watermarks(tool, asked.name, "window") if asked.endpoint.incremental else {}
         changed = self.ledger.watermarks(tool, asked.name, "changed")
         for binding, identity, value in self._bindings(asked):
-            partition = hashlib.sha256(msgspec.json.encode(plain(binding), order="deterministic")).hexdigest()[:16]
+            partition = hashlib.sha256(jsontext.canonical(binding).encode()).hexdigest()[:16]
             key = identity or partition
             if key in seen:
                 continue
@@ -96,8 +93,8 @@ class Units:
                 taken = select.compile(source.take).search(record) if source.take else record
                 if taken is None:
                     continue
-                identity = msgspec.json.encode([taken.get(name) for name in parent.by]).decode() if parent.by else ""
-                value = msgspec.json.encode(select.compile(moved).search(record)).decode() if moved else None
+                identity = jsontext.canonical([taken.get(name) for name in parent.by]) if parent.by else ""
+                value = jsontext.canonical(select.compile(moved).search(record)) if moved else None
                 yield {**above, asked.alias: _trim(taken, asked.used.get(asked.alias, frozenset()))}, identity, value
 
     def _records(self, endpoint: str) -> Iterator[tuple[Json, Binding]]:
@@ -107,7 +104,7 @@ class Units:
             binding = self._above.get((endpoint, unit), {})
             for frame in frames:
                 for row in rows_of(frame, spec.records):
-                    record = msgspec.json.decode(row)
+                    record = jsontext.read(row)
                     yield ({**record, **frame.meta.add} if isinstance(record, dict) else record), binding
 
     def _window(self, incremental: Incremental | None, mark: str | None) -> Window | None:
@@ -138,8 +135,3 @@ def _trim(record: Json, used: frozenset[str]) -> Json:
     if "*" in used or not isinstance(record, dict):
         return record
     return {name: record.get(name) for name in sorted(used)}
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: times become text."""
-    return msgspec.to_builtins(value, builtin_types=())

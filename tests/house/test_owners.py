@@ -16,11 +16,12 @@ OWNERS = {
     "jmespath": ("core/select",),
     "jsonschema_rs": ("parts/rules/json_schema",),
     "jwt": ("parts/auth",),
-    "msgspec": ("core/wire", "core/select", "flow/raw", "flow/frames"),
+    "msgspec": ("core/jsontext", "core/select", "flow/raw", "flow/frames"),
     "polars": (
         *("core/kinds", "core/select", "core/sql"),  # kinds names its types, no more
-        *("flow/frames", "flow/validate", "flow/enrich", "flow/analyze", "flow/publish", "flow/files"),
-        *("parts/rules", "parts/steps", "parts/outputs"),
+        *("flow/columns", "flow/frames", "flow/sort", "flow/validate", "flow/assemble", "flow/enrich", "flow/analyze"),
+        *("flow/tables", "flow/surroundings", "flow/made", "flow/publish", "flow/files", "flow/run"),
+        *("parts/rules", "parts/steps", "parts/outputs", "parts/_columns"),
         *("spec/lint", "app", "author/simulate"),
     ),
     "pydantic": EVERYWHERE,

@@ -254,6 +254,13 @@ class Apigee(Server):
         page = Call(call.asked, body).page("securityAssessmentResults", rows, 50, self.max_page)
         return {**page, "assessmentTime": self.world.now.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
+    def _conditions(self, call: Call) -> Row:
+        if not self.world.secured:
+            self._require_addon("any")
+        if call.text("filter") or call.text("riskAssessmentType") not in ("", "APIGEE"):
+            raise bad("The stand-in knows conditions of Apigee only, and no filter of them.")
+        return call.page("securityMonitoringConditions", self.world.conditions, 50, self.max_page)
+
     def _stats(self, call: Call) -> Row:
         if call.text("dimensions") != "apiproxy":
             raise bad(f"Invalid dimension {call.text('dimensions')}.")

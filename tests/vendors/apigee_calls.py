@@ -47,6 +47,7 @@ ROUTES = [
     ),
     ("GET organizations/{org}/apps/{app}", "app", ""),
     ("GET organizations/{org}/sharedflows", "sharedflows", "includeRevisions includeMetaData"),
+    ("GET organizations/{org}/securityMonitoringConditions", "conditions", f"filter riskAssessmentType {PAGED}"),
     ("POST organizations/{org}/securityAssessmentResults:batchCompute", "assessments", ""),
     ("GET projects/{project}/locations/{location}/discoveredApiObservations", "observations", PAGED),
     (

@@ -45,9 +45,10 @@ class World(Inventory):
         return {row["name"]: self.proxies[i % 8]["name"] for i, row in enumerate(rows)}
 
     def actions(self, env: str) -> list[Row]:
-        """Fifty-three in prod, two in staging, none elsewhere; their conditions hold keys and tokens."""
+        """Fifty-three in prod; in staging one that is past and one that is off; their conditions hold keys and tokens."""
         path = f"organizations/{self.organization}/environments/{env}/securityActions"
         rows = []
+        idle = env == "staging"
         for i in range({"prod": 53, "staging": 2}.get(env, 0)):
             kinds: list[Row] = [
                 {"deny": {"responseCode": 403}},
@@ -60,12 +61,12 @@ class World(Inventory):
             rows.append(
                 {
                     "name": f"{path}/action-{i}",
-                    "state": "DISABLED" if i % 4 == 3 else "ENABLED",
+                    "state": "DISABLED" if i % 4 == 3 or (idle and i) else "ENABLED",
                     "apiProxies": [self.proxies[i]["name"]] if i % 2 else [],
                     "conditionConfig": condition,
                     "createTime": rfc3339(self.ago(100 - i)),
                     "updateTime": rfc3339(self.ago(50 - i / 2, microseconds=1), 9),
-                    "expireTime": rfc3339(self.ago(i - 20)) if i % 3 == 0 else None,
+                    "expireTime": rfc3339(self.ago(i + 1 if idle else i - 20)) if i % 3 == 0 else None,
                     **kinds[i % 3],
                 }
             )
@@ -100,6 +101,29 @@ class World(Inventory):
             "dataUpdateTime": rfc3339(self.ago(hours=i + 1), 6),
         }
         return wire({**row, "scoringResult": result})
+
+    @cached_property
+    def conditions(self) -> list[Row]:
+        """Prod in part, staging whole, dr.2 with nothing in it; what is in test and sandbox nobody watches."""
+        rows: list[Row] = []
+        for i, env in enumerate(name for name in ("prod", "staging", "dr.2") if name in self.secured):
+            deployed = sorted(d["apiProxy"] for d in self.deployments if d["environment"] == env)
+            chosen = deployed[:10] if env == "prod" else deployed
+            included = {"resources": [{"type": "API_PROXY", "name": name} for name in chosen]}
+            rows.append(
+                {
+                    "name": f"organizations/{self.organization}/securityMonitoringConditions/watch-{env}",
+                    "createTime": rfc3339(self.ago(200 - i), 6),
+                    "updateTime": rfc3339(self.ago(20 + i, microseconds=7), 6),
+                    "profile": "google-default",
+                    "scope": env,
+                    "riskAssessmentType": "APIGEE",
+                    "totalMonitoredResources": len(chosen),
+                    "totalDeployedResources": len(deployed),
+                    **({"include": included} if env == "prod" else {"includeAllResources": {}}),
+                }
+            )
+        return wire(rows)
 
     def traffic(self, env: str, start: datetime, end: datetime, *, by_day: bool = True) -> list[Row]:
         """One row for each dimension with traffic in [start, end); a day that is cut counts only its hours inside."""
@@ -216,6 +240,7 @@ class World(Inventory):
             "security_incidents": [{"_environment": env, **row} for env in secured for row in self.incidents(env)],
             "security_actions": [{"_environment": env, **row} for env in secured for row in self.actions(env)],
             "risk_assessments": [{"_environment": env, **row} for env in secured for row in self.assessments(env)],
+            "security_monitoring_conditions": self.conditions,
             "traffic_stats": stats,
             "traffic_points": [
                 {"_environment": row["_environment"], "apiproxy": row["name"], "metric": metric["name"], **value}

@@ -148,6 +148,11 @@ def test_risk_assessments_hold_their_truth(vendor: Apigee, api: httpx2.Client) -
     assert vendor.truth()["risk_assessments"] == rows
 
 
+def test_monitoring_conditions_hold_their_truth(vendor: Apigee, api: httpx2.Client) -> None:
+    rows = by_token(api, "securityMonitoringConditions", "securityMonitoringConditions", 2)
+    assert vendor.truth()["security_monitoring_conditions"] == rows
+
+
 def test_lists_by_start_key_hold_their_truth(vendor: Apigee, api: httpx2.Client) -> None:
     truth = vendor.truth()
     assert truth["apiproducts"] == by_key(api, "apiproducts", "apiProduct", "name", expand="true")
@@ -252,6 +257,7 @@ STATS = "timeUnit=day&select=sum(is_error)&timeRange=11/01/2026 00:00~11/09/2026
         ("sharedflows?includeRevisions=true&includeMetaData=true", f"{APIGEE}ListSharedFlowsResponse"),
         ("environments/prod/securityIncidents", f"{APIGEE}ListSecurityIncidentsResponse"),
         ("environments/prod/securityActions", f"{APIGEE}ListSecurityActionsResponse"),
+        ("securityMonitoringConditions", f"{APIGEE}ListSecurityMonitoringConditionsResponse"),
         (f"environments/prod/stats/apiproxy?{STATS}", f"{APIGEE}Stats"),
         ("{hub}/discoveredApiObservations", f"{HUB}ListDiscoveredApiObservationsResponse"),
         ("{operations}", f"{HUB}ListDiscoveredApiOperationsResponse"),

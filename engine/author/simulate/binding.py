@@ -36,6 +36,8 @@ class Settled:
 
     values: Values = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
+    around: list[tuple[frozenset[str], str]] = field(default_factory=list)
+    """What the parents are called, and how each is named."""
 
     def partners(self, rows: Mapping[str, Sequence[Pick]]) -> list[Values]:
         """What each record takes from the row it goes with; none where it goes with no table."""
@@ -77,7 +79,8 @@ def settled(plan: Plan, made: Form, asked: Asked, binding: Binding, known: Calla
     if made.one and named:
         _settle_keys(made, found.values, named, leaves, binding)
     _settle_constants(made, found.values, known)
-    if not made.one and asked.parent is None or asked.endpoint.for_each:
+    found.around = [(one.names, str(one.value)) for one in named]
+    if not made.one:
         found.links = list(_links(plan, made))
     return found
 
@@ -114,7 +117,7 @@ def _settle_keys(
     left = [one for one in named if one.value not in values.values()]
     for leaf, one in zip(reversed(keys), reversed(left), strict=False):
         values[leaf] = one.value
-    record = binding.get(next(reversed(binding), "")) if binding else None
+    record = binding[list(binding)[-1]] if binding else None
     if len(named) == 1 and isinstance(record, dict):
         for leaf in leaves:
             if isinstance(record.get(leaf.name), str):

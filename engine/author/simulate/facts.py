@@ -13,6 +13,8 @@ from engine.author.simulate.shape import Shape, Use
 from engine.author.simulate.vocabulary import noun
 from engine.core.errors import Json
 
+ENOUGH = 3
+"""From so many examples on they are taken for all there is."""
 GOOD, SOSO, BAD = 8, 3, 1
 BAD_WORDS = re.compile(
     r"(?i)severe|critical|high|fail|revoked|inactive|error|disabled|unknown|archived|pending|updating|blocked|expired|"
@@ -27,6 +29,8 @@ class Facts:
 
     what: str
     """Its name in words, in the singular."""
+    aka: tuple[str, ...] = ()
+    """What the columns that read it are called."""
     type: str = "string"
     unit: str | None = None
     as_text: bool = False
@@ -52,6 +56,7 @@ class Facts:
 def facts(shape: Shape, form: Form, judges: Mapping[str, Judge]) -> Facts:
     """Everything that columns, rules and contracts say of a value."""
     known: dict[str, Any] = {"what": noun(shape.name)}
+    known["aka"] = tuple(dict.fromkeys(noun(use.name) for use in shape.uses if noun(use.name) != known["what"]))
     refers: dict[tuple[str, str], None] = {}
     for use in shape.uses:
         _from_column(known, use)
@@ -74,7 +79,10 @@ def _from_column(known: dict[str, Any], use: Use) -> None:
         known.setdefault("values", tuple(column.values))
     example = column.example
     if column.type == "list" and isinstance(example, list):
-        known.setdefault("values", tuple(str(one) for one in example))
+        if len(example) >= ENOUGH:
+            known.setdefault("values", tuple(str(one) for one in example))
+        elif example:
+            known.setdefault("example", example[0])
     elif example is not None:
         known.setdefault("example", example)
     if column.type in ("integer", "float") and isinstance(example, str):

@@ -15,6 +15,8 @@ from engine.core.select import Jmes
 from engine.flow.plan import parents, templates_in
 from engine.spec.model import Each, Endpoint, Parent, Pipeline, Table, Zipped
 
+SELDOM = 0.05
+
 
 @dataclass
 class Form:
@@ -123,6 +125,8 @@ def _read_by_table(record: Shape, name: str, table: Table) -> None:
         row = _zipped(row, step) if isinstance(step, Zipped) else _each(row, step)
     for column_name, column in table.columns.items():
         spot = grow(row, column.path)
+        if table.where and f"{column_name} IS NULL" in " ".join(table.where.split()):
+            row.under(column.path.split(".")[0]).presence = SELDOM
         nested = column.path.startswith("parent.")
         use = Use(name, column_name, column, nested)
         for shape in _values(spot, column.type == "list"):
@@ -220,9 +224,9 @@ def _under_contract(record: Shape, contract: Contract) -> None:
             if key in properties:
                 go(child, properties[key])
         inner = schema.get("items") if shape.kind == "list" else schema.get("additionalProperties")
-        for child in (shape.element, *shape.variants.values()):
-            if child is not None and isinstance(inner, dict):
-                go(child, inner)
+        for element in [*([shape.element] if shape.element else []), *shape.variants.values()]:
+            if isinstance(inner, dict):
+                go(element, inner)
 
     go(record, contract.schema)
 

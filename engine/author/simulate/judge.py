@@ -42,7 +42,9 @@ def _down(record: Json, steps: Sequence[Each | Zipped]) -> Iterator[Json]:
     step = steps[0]
     if isinstance(step, Zipped):
         names = select.compile(step.zip.names).search(record) or []
-        found: Json = [dict(zip(names, one, strict=True)) for one in select.compile(step.zip.values).search(record) or []]
+        found: Json = [
+            dict(zip(names, one, strict=True)) for one in select.compile(step.zip.values).search(record) or []
+        ]
     else:
         found = select.compile(step.each).search(record) or []
     key_as = step.key_as if isinstance(step, Each) else None

@@ -21,6 +21,7 @@ LATEST = re.compile(r"latest|last|current|default|primary|newest|active")
 COUNTS = re.compile(r"count|total|num|calls|requests|hits|traffic|size|bytes|volume|message|sum|value")
 LIMITS = re.compile(r"quota|limit|max|threshold")
 MANY, DAYS, TRIES = 3, 14, 40
+FRESH = 20 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Maker:
     taken: dict[tuple[str, str], set[Json]]
     """(table, column) -> values that no other row may have."""
     days: int = DAYS
+    around: Sequence[tuple[frozenset[str], str]] = ()
+    """What the parents are called, and how each is named."""
+    earliest: float = math.inf
+    """When the record that is being made began."""
 
     def make(self, shape: Shape, scene: Scene) -> Json:
         """A value for a place."""
@@ -91,18 +96,20 @@ class Maker:
         known = {child: self.facts(child) for child in shape.fields.values() if child.kind == "leaf"}
         clocks = {child: fact for child, fact in known.items() if fact.type in ("datetime", "date")}
         self._pick_all(known, scene)
-        since = max([scene.since, *(pick.born for pick in scene.picked.values())])
+        since = max([scene.since, *(min(pick.born, self.now - FRESH) for pick in scene.picked.values())])
         at = times.ordered({c: f for c, f in clocks.items() if c not in scene.bound}, since, self.now, scene.rng)
         if scene.series is not None:
             at |= {child: scene.series for child, fact in clocks.items() if times.SERIES.fullmatch(fact.what)}
-        inner = replace(scene, since=min(at.values(), default=since), series=None)
+        began = [moment for child, moment in at.items() if times.age(known[child].what) < 3]
+        inner = replace(scene, since=min(began, default=since), series=None)
+        self.earliest = min([self.earliest, *began])
         made: dict[str, Json] = {}
         whole = shape.kind == "line"
-        for name, child in shape.fields.items():
-            value = self._field(child, known.get(child), inner, at)
+        for name, child in shape.fields.items() if whole else sorted(shape.fields.items(), key=_first):
+            value = self._title(child, known.get(child), made, inner) or self._field(child, known.get(child), inner, at)
             if value is not MISSING or whole:
                 made[name] = None if value is MISSING else value
-            if name in ("name", "key", "id", "metric") and isinstance(value, str):
+            if name in ("name", "metric", "type") and isinstance(value, str):
                 inner.label = f"{scene.label} {value}"
         self._latest(shape, made, scene)
         return made
@@ -127,6 +134,14 @@ class Maker:
         if optional and not child.hints and fact.type != "boolean" and rng.random() < 0.03:
             return MISSING
         return self.make(child, scene)
+
+    def _title(self, child: Shape, fact: Facts | None, made: Mapping[str, Json], scene: Scene) -> str | None:
+        """A name for people, made of the name for machines."""
+        if not fact or fact.what not in ("display name", "title") or fact.values or child in scene.bound:
+            return None
+        plain = made.get("name") or next((one for one in made.values() if one in scene.bound.values()), None)
+        slug = isinstance(plain, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", plain)
+        return str(plain).replace("-", " ").title() if slug else None
 
     def _latest(self, shape: Shape, made: dict[str, Json], scene: Scene) -> None:
         """`latestRevisionId` is the greatest of the list `revision`."""
@@ -156,7 +171,8 @@ class Maker:
         count = max(scene.rng.choice((1, 1, 2, 2, MANY)) - len(filtered), shape.least - len(filtered))
         count = max(count, 0 if filtered else 1)
         others = [element] * count if not shape.variants or any(f.uses for f in element.fields.values()) else []
-        return [self.make(one, self._sibling(inner)) for one in (*filtered, *others)]
+        made = [self.make(one, self._sibling(inner)) for one in (*filtered, *others)]
+        return [one for at, one in enumerate(made) if one not in made[:at]]
 
     def _sibling(self, scene: Scene) -> Scene:
         return replace(scene, picked={})
@@ -187,7 +203,7 @@ class Maker:
     def _map(self, shape: Shape, scene: Scene) -> dict[str, Json]:
         assert shape.key and shape.element
         fact = self.facts(shape.key)
-        named = list(fact.values) or [vocabulary.say(fact.what, self.noun, scene.rng) for _ in range(MANY)]
+        named = list(fact.values) or [self._said(fact, scene.rng) for _ in range(MANY)]
         made: dict[str, Json] = {}
         for number, key in enumerate(dict.fromkeys([*named, *shape.fields])):
             inner = replace(scene, picked={}, number=number)
@@ -236,7 +252,8 @@ class Maker:
                     return value
                 if isinstance(value, list) and value and vocabulary.noun(name) == fact.what:
                     return value[-1] if scene.rng.random() < 0.7 else scene.rng.choice(value)
-        home = None if fact.alone else self.named(fact.what.split()[-1])
+        homes = [] if fact.alone else [self.named(word) for word in (fact.what, *fact.aka)]
+        home = next((one for one in homes if one), None)
         pick = self._pick(home[0], scene) if home else None
         value = pick.row.get(home[1]) if home and pick else None
         return MISSING if value is None else value
@@ -292,20 +309,39 @@ class Maker:
 
     def _text(self, fact: Facts, rng: Random) -> str:
         example = fact.example if isinstance(fact.example, str) else None
-        said = vocabulary.say(fact.what, self.noun, rng)
-        other = vocabulary.like(example, rng) if example else said
+        said = vocabulary.say((fact.what, *fact.aka), self.noun, rng)
+        other = self._like(example, rng) if example else vocabulary.coin(self.noun, rng)
         # An identifier keeps the vendor's form; anything else reads better in words of its own.
-        formed = example is not None and bool(re.search(r"\d{2}|[/:@]", example))
-        first, second = (other, said) if formed or (example and said.count("-") and other != example) else (said, other)
+        formed = example is not None and bool(re.search(r"\d{3}|[/:]", example))
+        first, second = (other, said or other) if formed or said is None else (said, other)
         if not fact.regex:
             return first
         fits = [text for text in (first, second, example or "") if re.search(fact.regex, text)]
         return fits[0] if fits else matching(fact.regex, rng) or first
 
+    def _said(self, fact: Facts, rng: Random) -> str:
+        return vocabulary.say((fact.what, *fact.aka), self.noun, rng) or vocabulary.coin(self.noun, rng)
+
+    def _like(self, example: str, rng: Random) -> str:
+        """Another text of the example's form; what it says of the parent is true."""
+        pieces = vocabulary.like(example, rng).split("/")
+        if "://" in example or len(pieces) < 3:
+            return "/".join(pieces)
+        for words, value in self.around:
+            above = value.split("/")
+            if len(above) > 2 and above[::2] == pieces[: len(above) : 2]:
+                pieces[: len(above)] = above
+            if len(above) > 1:
+                continue
+            for at in range(0, len(pieces) - 2, 2):
+                if vocabulary.noun(pieces[at]) in words:
+                    pieces[at + 1] = value
+        return "/".join(pieces)
+
     def _boolean(self, shape: Shape, fact: Facts, rng: Random) -> Json:
         likely = 0.85 if re.search(r"enabled|active|verified|valid", fact.what) else 0.15
         likely = 0.5 if isinstance(fact.example, bool) and not fact.example else likely
-        value = rng.random() < likely or True in shape.hints and rng.random() < 0.6
+        value = rng.random() < likely or (True in shape.hints and rng.random() < 0.6)
         return ("true" if value else "false") if fact.as_text else value
 
     def _number(self, shape: Shape, fact: Facts, scene: Scene) -> Json:
@@ -319,10 +355,13 @@ class Maker:
         low, high = fact.low, fact.high
         if low is not None and high is not None:
             value = low + (high - low) * rng.betavariate(3, 2)
+        elif re.search(r"interval|period", fact.what):
+            value = rng.choice((1, 1, 1, 5))
         elif LIMITS.search(fact.what):
             value = rng.choice((100, 500, 1_000, 5_000, 10_000))
         else:
             value = self._plain_number(fact, scene)
+        value = min(value, 100) if re.search(r"score|percent|rating", fact.what) else value
         value = max(value, low) if low is not None else value
         value = min(value, high) if high is not None else value
         return int(value) if whole else round(value, 2)
@@ -340,6 +379,12 @@ class Maker:
         if example:
             return example * rng.uniform(0.3, 1.6) if example > 5 else float(rng.randint(0, int(example) + 2))
         return float(rng.randint(0, 100))
+
+
+def _first(field: tuple[str, Shape]) -> int:
+    """Names before other values, those before what holds others: as people write."""
+    name, shape = field
+    return 0 if name in ("name", "id") else 1 if shape.kind == "leaf" else 2
 
 
 def _json(example: Json) -> Json:

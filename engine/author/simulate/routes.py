@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,6 @@ from engine.core import select
 from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json, Mistake
 from engine.core.filters import as_time
-from engine.core.template import Template
 from engine.core.wire import Place, Request, as_text
 from engine.flow.plan import Plan, Window, templates_in
 from engine.spec.model import Endpoint
@@ -128,6 +127,7 @@ def _has(request: Request, place: Place, value: str) -> bool:
 
 def _paging(endpoint: Endpoint) -> set[str]:
     """Where the paginator puts what it sends."""
+
     def places(model: Any) -> Iterator[str]:
         for name in type(model).model_fields:
             value = getattr(model, name)
@@ -196,6 +196,3 @@ def _instant(value: Json, unit: str | None) -> datetime | None:
         return None if value is None else instant(value, unit)
     except (ValueError, Mistake):
         return None
-
-
-__all__ = ["Route", "Routes", "Template", "Mapping", "pieces", "routes", "within"]

@@ -15,7 +15,6 @@ from engine.core.clock import Clock
 from engine.core.errors import Json
 from engine.core.kinds import Auth, PageSize, Paginator, Served
 from engine.core.wire import Page, Request, request_to
-from engine.core import redact
 
 PAGE = 25
 """Where a paginator bears with shorter pages than it asks for, they have at most so many records."""
@@ -151,6 +150,3 @@ def _decoded(content: bytes, kind: str) -> tuple[Json, bool]:
         return json.loads(content), False
     except ValueError:
         return content.decode(errors="replace"), False
-
-
-__all__ = ["Desk", "Server", "redact", "serve"]

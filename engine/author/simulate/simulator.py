@@ -27,7 +27,7 @@ FAST = "10000/s"
 """There is nobody to be spared."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Open:
     """A simulated vendor while it is open."""
 
@@ -72,7 +72,8 @@ class Simulator:
             return fixed[param.type]
         if "url" in name:
             return f"https://{name.replace('_', '-').removesuffix('-url')}.example.com"
-        return vocabulary.say(vocabulary.noun(name), name, Random(f"{self.seed} param {name}"))
+        rng = Random(f"{self.seed} param {name}")
+        return vocabulary.say([vocabulary.noun(name)], name, rng) or vocabulary.coin(name, rng)
 
     def secrets(self, pipeline: Pipeline) -> Mapping[str, Secret]:
         """Made-up secrets, all that the page names."""

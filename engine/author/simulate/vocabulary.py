@@ -5,39 +5,154 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from random import Random
 
-DOMAINS = (
-    "payments orders customers inventory catalog shipping invoices accounts loyalty search pricing identity "
-    "notifications returns refunds subscriptions profiles documents stores promotions bookings claims quotes "
-    "partners reports devices telemetry vouchers wallet transfers consents statements addresses reviews fleet tickets"
-).split()
+DOMAINS = [
+    "payments",
+    "orders",
+    "customers",
+    "inventory",
+    "catalog",
+    "shipping",
+    "invoices",
+    "accounts",
+    "loyalty",
+    "search",
+    "pricing",
+    "identity",
+    "notifications",
+    "returns",
+    "refunds",
+    "subscriptions",
+    "profiles",
+    "documents",
+    "stores",
+    "promotions",
+    "bookings",
+    "claims",
+    "quotes",
+    "partners",
+    "reports",
+    "devices",
+    "telemetry",
+    "vouchers",
+    "wallet",
+    "transfers",
+    "consents",
+    "statements",
+    "addresses",
+    "reviews",
+    "fleet",
+    "tickets",
+]
 KINDS = ("v1", "v2", "v3", "internal", "mobile", "partner")
 TIERS = ("free", "standard", "premium", "partner", "internal")
-CLIENTS = (
-    "checkout-web mobile-ios mobile-android partner-portal store-kiosk data-sync call-center back-office smart-tv "
-    "price-watch erp-bridge courier-app chat-bot warehouse-scanner loyalty-card report-export admin-console"
-).split()
+CLIENTS = [
+    "checkout-web",
+    "mobile-ios",
+    "mobile-android",
+    "partner-portal",
+    "store-kiosk",
+    "data-sync",
+    "call-center",
+    "back-office",
+    "smart-tv",
+    "price-watch",
+    "erp-bridge",
+    "courier-app",
+    "chat-bot",
+    "warehouse-scanner",
+    "loyalty-card",
+    "report-export",
+    "admin-console",
+]
 TEAMS = ("checkout", "platform", "identity", "logistics", "growth", "risk", "data", "mobile")
 ENVIRONMENTS = ("prod-eu", "prod-us", "staging", "test", "dev", "sandbox", "perf", "demo")
 GROUPS = ("public", "partners", "internal", "mobile", "legacy", "sandbox", "backoffice", "edge")
 REGIONS = ("europe-west1", "europe-north1", "us-east1", "us-central1", "asia-south1")
-FIRST = (
-    "Ada Björn Chen Dalia Emil Fatima Goran Hana Ines Jonas Keiko Luis Mara Nadia Omar Priya Quentin Rosa Sven Tariq "
-    "Uma Viktor Wanda Yara Zoe"
-).split()
-LAST = (
-    "Abel Brandt Costa Duarte Ekström Fischer Greco Haddad Ivanova Jansen Kim Lindqvist Moreau Novak Okafor Petrov "
-    "Quinn Rossi Sato Torres Ueda Varga Weber Yilmaz Zhang"
-).split()
-POLICIES = (
-    "Verify-API-Key OAuth-Verify-Token JWT-Verify Spike-Arrest Quota-Product JSON-Threat-Protection "
-    "Regex-Threat-Protection CORS Assign-Message Extract-Path Raise-Fault Log-Message Response-Cache Key-Lookup"
-).split()
-FLOWS = (
-    "auth-common log-request error-format threat-checks cors-headers trace-ids rate-limits mask-data oauth-token "
-    "audit-trail"
-).split()
+FIRST = [
+    "Ada",
+    "Björn",
+    "Chen",
+    "Dalia",
+    "Emil",
+    "Fatima",
+    "Goran",
+    "Hana",
+    "Ines",
+    "Jonas",
+    "Keiko",
+    "Luis",
+    "Mara",
+    "Nadia",
+    "Omar",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Sven",
+    "Tariq",
+    "Uma",
+    "Viktor",
+    "Wanda",
+    "Yara",
+    "Zoe",
+]
+LAST = [
+    "Abel",
+    "Brandt",
+    "Costa",
+    "Duarte",
+    "Ekström",
+    "Fischer",
+    "Greco",
+    "Haddad",
+    "Ivanova",
+    "Jansen",
+    "Kim",
+    "Lindqvist",
+    "Moreau",
+    "Novak",
+    "Okafor",
+    "Petrov",
+    "Quinn",
+    "Rossi",
+    "Sato",
+    "Torres",
+    "Ueda",
+    "Varga",
+    "Weber",
+    "Yilmaz",
+    "Zhang",
+]
+POLICIES = [
+    "Verify-API-Key",
+    "OAuth-Verify-Token",
+    "JWT-Verify",
+    "Spike-Arrest",
+    "Quota-Product",
+    "JSON-Threat-Protection",
+    "Regex-Threat-Protection",
+    "CORS",
+    "Assign-Message",
+    "Extract-Path",
+    "Raise-Fault",
+    "Log-Message",
+    "Response-Cache",
+    "Key-Lookup",
+]
+FLOWS = [
+    "auth-common",
+    "log-request",
+    "error-format",
+    "threat-checks",
+    "cors-headers",
+    "trace-ids",
+    "rate-limits",
+    "mask-data",
+    "oauth-token",
+    "audit-trail",
+]
 FINDINGS = (
     "Brute guessing of keys",
     "Scraping by one client",
@@ -58,7 +173,6 @@ SENTENCES = (
     "Review who may use it and retire what nobody calls.",
 )
 METHODS = ("GET", "GET", "GET", "POST", "POST", "PUT", "PATCH", "DELETE")
-ADJECTIVES = ("amber", "blue", "coral", "dusty", "early", "frosty", "green", "hidden", "ivory", "lucky", "mild", "north")
 
 Maker = Callable[[Random], str]
 
@@ -135,17 +249,17 @@ NOUNS: tuple[tuple[str, Maker], ...] = (
     (r"(.* )?(user ?name|login|account ?name)", lambda rng: email_of(person(rng)).partition("@")[0]),
     (r"service ?account", lambda rng: f"{rng.choice(DOMAINS)}@services.example.com"),
     (r"(.* )?(owner|author|creator|created ?by|modified ?by|updated ?by|assignee)", lambda rng: email_of(person(rng))),
-    (r"(.* )?(environment|env|stage)", _one(ENVIRONMENTS)),
+    (r"(.* )?(env|stage)|.*environment", _one(ENVIRONMENTS)),
     (r"(.* )?(policy|policie)", _one(POLICIES)),
-    (r"shared ?flow|flow", _one(FLOWS)),
+    (r".*flow", _one(FLOWS)),
     (r"(.* )?(endpoint|target|server)", _one(("default", "default", "backend-eu", "backend-us", "fallback"))),
-    (r"(.* )?(product|plan|package)", lambda rng: f"{rng.choice(DOMAINS)}-{rng.choice(TIERS)}"),
+    (r".*product|(.* )?(plan|package)", lambda rng: f"{rng.choice(DOMAINS)}-{rng.choice(TIERS)}"),
     (r"(.* )?(app|application|client|consumer)", lambda rng: f"{rng.choice(CLIENTS)}-{rng.randint(1, 40)}"),
     (r"(.* )?(developer|person|user|contact|member)", person),
     (r"(.* )?(team|department|squad|unit|space)", _one(TEAMS)),
     (r"(.* )?(incident|alert|finding|issue|vulnerability|risk|threat|detection|anomaly)", _one(FINDINGS)),
     (r"(.* )?(action|rule|control)", lambda rng: f"{rng.choice(ACTIONS)}-{rng.randint(1, 99)}"),
-    (r"(.* )?(group|collection|folder|category)", _one(GROUPS)),
+    (r".*group|(.* )?(collection|folder|category)", _one(GROUPS)),
     (r"(.* )?(api|proxy|service|repository|repo|project|component)", api),
     (r"(.* )?(region|location|zone)", _one(REGIONS)),
     (r"country", _one(("DE", "FR", "US", "IN", "BR", "SE"))),
@@ -159,11 +273,14 @@ NOUNS: tuple[tuple[str, Maker], ...] = (
     (r"(.* )?(severity|level|priority)", _one(("low", "low", "medium", "medium", "high"))),
     (r"currency", _one(("EUR", "USD", "SEK"))),
     (r"(.* )?(id|key|code|ref|reference)", identifier),
+    (r"(.* )?(quota|limit|count|total|amount)", lambda rng: str(rng.choice((100, 500, 1_000, 5_000, 10_000)))),
+    (r"(.* )?(condition|monitor|watch|profile|policy set)", lambda rng: f"watch-{rng.choice(DOMAINS)}"),
 )
 COMPILED = tuple((re.compile(pattern), make) for pattern, make in NOUNS)
 OWN_NAMES = re.compile(r"name|title|label|display ?name|full ?name|slug|text|value")
 
 
+@lru_cache(maxsize=8192)
 def words(name: str) -> str:
     """`developerEmail` and `developer_email` -> `developer email`."""
     return " ".join(piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name))
@@ -178,26 +295,33 @@ def singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
+@lru_cache(maxsize=8192)
 def noun(name: str) -> str:
     """The singular of a name, in words."""
     *first, last = words(name).split() or ["thing"]
     return " ".join([*first, singular(last)])
 
 
-def say(what: str, of: str, rng: Random) -> str:
-    """A text that fits its own name, or where that is only `name`, the noun of what it belongs to."""
-    for about in (what, of) if OWN_NAMES.fullmatch(what) is None else (of,):
-        about = re.sub(r" (name|title)$", "", about)
-        for pattern, make in COMPILED:
-            if pattern.fullmatch(about):
-                return make(rng)
-        if about == what and what.endswith(" type"):
-            return rng.choice(("standard", "standard", "extended"))
-    return f"{rng.choice(ADJECTIVES)}-{(of or what).replace(' ', '-')}"
+def say(abouts: Sequence[str], of: str, rng: Random) -> str | None:
+    """A text that fits one of its names, or where that is only `name`, the noun of what it belongs to; else None."""
+    for about in (*abouts, of):
+        for form in [of] if OWN_NAMES.fullmatch(about) else [about, re.sub(r" (name|title)$", "", about)]:
+            for pattern, make in COMPILED:
+                if pattern.fullmatch(form):
+                    return make(rng)
+    return None
+
+
+def coin(what: str, rng: Random) -> str:
+    """A name for something that there are no words for: `payments-observation`."""
+    return f"{rng.choice(DOMAINS)}-{what.split()[-1]}"
 
 
 def like(example: str, rng: Random) -> str:
     """Another text of the same form: digits and hexadecimal pieces change, words stay."""
+    if "/" in example and "://" not in example:
+        front, slash, last = example.rpartition("/")
+        return front + slash + like(last, rng) if last else example
     if re.fullmatch(r"[^@\s]+@[^@\s]+", example):
         return email_of(person(rng))
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", example):

@@ -15,16 +15,18 @@ from engine.author.simulate.judge import Judge, rows_of
 from engine.author.simulate.make import Maker, Pick, Scene
 from engine.author.simulate.shape import Shape
 from engine.core import select
-from engine.core.errors import Json, Mistake
 from engine.core.clock import read_instant
+from engine.core.errors import Json, Mistake
 from engine.core.values import Duration
-from engine.flow.plan import Asked, Binding, Plan, Window, table_needs
+from engine.flow.plan import Asked, Binding, Plan, Window
 
 DAY = 86_400.0
 PAST_DAYS = 700
-FEW = frozenset("environment env group region organization org account tenant workspace flow team product zone".split())
+FEW = tuple(
+    ["environment", "env", "group", "region", "organization", "account", "tenant", "workspace", "flow", "team", "zone"]
+)
 ROUNDS = 12
-EVERY = 80
+EVERY = 60
 """About so many records in all below the records of a parent."""
 
 
@@ -36,8 +38,17 @@ class Unit:
     binding: Binding
     rows: tuple[Json, ...]
     """As they are served."""
-    whole: tuple[Json, ...]
-    """With the fields that the engine adds."""
+    add: Mapping[str, Json]
+    """What the engine puts into each of them."""
+
+    @property
+    def whole(self) -> list[Json]:
+        """The records with what the engine adds."""
+        return [_with(row, self.add) for row in self.rows]
+
+
+Born = tuple[Json, float]
+"""A record, and when it began."""
 
 
 @dataclass
@@ -69,7 +80,8 @@ class World:
             self.forms[name] = form(pipeline, name, self._judges)
         for name in order(self.plan, set(asked)):
             self._make(asked[name])
-        plant.plant(self.forms, self.units, self._judges, lambda word: Random(f"{self.seed} planted {word}"))
+        records = {n: [(row, unit.add) for unit in units for row in unit.rows] for n, units in self.units.items()}
+        plant.plant(self.forms, records, self._judges, str(self.seed))
         return self
 
     # --- one endpoint
@@ -77,50 +89,47 @@ class World:
     def _make(self, asked: Asked) -> None:
         made = self.forms[asked.name]
         bound = [(one, binding.settled(self.plan, made, asked, one, self._known(made))) for one in self._parents(asked)]
-        units = []
+        self.units[asked.name] = []
         for number, (parent, settled) in enumerate(bound):
             rng = Random(f"{self.seed} {asked.name} {json.dumps(parent, sort_keys=True, default=str)}")
-            count = self._count(made, len(bound), number, rng)
             add = self._add(asked, parent)
-            rows = self._unit(made, settled, count, rng, add)
-            units.append(Unit(asked, parent, tuple(rows), tuple(_with(row, add) for row in rows)))
-        self.units[asked.name] = units
-        for table in made.tables:
-            picks = self._rows.setdefault(table, [])
-            for unit in units:
-                for record in unit.whole:
-                    since = self.now - 60 * DAY
-                    picks += [Pick(row, since) for row in rows_of(self._judges[table].table, record)]
+            rows = self._unit(made, settled, self._count(made, len(bound), number, rng), rng, add)
+            unit = Unit(asked, parent, tuple(row for row, _ in rows), add)
+            self.units[asked.name].append(unit)
+            for table in made.tables:
+                picks = self._rows.setdefault(table, [])
+                for record, (_, born) in zip(unit.whole, rows, strict=True):
+                    picks += [Pick(row, born) for row in rows_of(self._judges[table].table, record)]
 
     def _unit(
         self, made: Form, settled: binding.Settled, count: int, rng: Random, add: Mapping[str, Json]
-    ) -> list[Json]:
+    ) -> list[Born]:
         """The records of one unit; those that break a rule are made again, and left out if that does not help."""
-        maker = Maker(
-            made.noun, self.now, self._known(made), self._picks, self._named, self._taken, days=self._days(made)
-        )
+        known = self._known(made)
+        maker = Maker(made.noun, self.now, known, self._picks, self._named, self._taken, self._days(made))
+        maker.around = settled.around
         partners = settled.partners(self._rows)
         if partners:
             rng.shuffle(partners)
             count = max(1, round(len(partners) * 0.92))
         used: dict[str, set[int]] = {}
 
-        def record(at: int) -> Json:
+        def record(at: int) -> Born:
             bound = {**settled.values, **(partners[at] if partners else {})}
-            scene = Scene(rng, self._since(made), bound, used=used if len(used) < 0 else {})
-            value = maker.make(made.record, scene)
+            maker.earliest = self.now
+            value = maker.make(made.record, Scene(rng, self._since(made), bound, used=used if add else {}))
             if isinstance(value, dict):
                 value = {name: one for name, one in value.items() if name not in add}
-            return value
+            return value, maker.earliest
 
         rows = [record(at) for at in range(count)]
         for _ in range(ROUNDS):
-            wrong = self._wrong(made, [_with(row, add) for row in rows])
+            wrong = self._wrong(made, [_with(row, add) for row, _ in rows])
             if not wrong:
                 return rows
             for at in wrong:
                 rows[at] = record(at)
-        wrong = self._wrong(made, [_with(row, add) for row in rows], errors_only=True)
+        wrong = self._wrong(made, [_with(row, add) for row, _ in rows], errors_only=True)
         return rows if made.one else [row for at, row in enumerate(rows) if at not in wrong]
 
     def _wrong(self, made: Form, records: list[Json], *, errors_only: bool = False) -> list[int]:
@@ -171,15 +180,31 @@ class World:
         if made.one:
             return 1
         size = getattr(getattr(made.endpoint.paginate, "size", None), "value", None)
-        if units > 1 or made.endpoint.for_each:
-            middle = EVERY / max(units, 1)
-            return 0 if number and rng.random() < 0.05 else max(1, min(30, round(middle * rng.uniform(0.5, 1.5))))
-        word = made.noun.split()[-1]
-        known = self._names(made)
-        if made.children >= 3 or word in FEW:
-            return len(known) or rng.randint(4, 6)
-        count = max(rng.randint(32, 58), len(known))
+        fewest = self._fewest(made)
+        if made.endpoint.for_each:
+            count = max(1, min(30, round(EVERY / max(units, 1) * rng.uniform(0.5, 1.5))))
+            count = min(count, 1 + fewest // 2) if fewest else count
+            return 0 if number and rng.random() < 0.05 else count
+        listed = self._names(made)
+        if made.children >= 3 or made.noun.endswith(FEW):
+            return len(listed) or rng.randint(4, 6)
+        if fewest and len(self._referred(made)) == 1:
+            return fewest
+        sources = max([len(self.plan.pipeline.tables[table].from_) for table in made.tables], default=1)
+        count = max(rng.randint(32, 58) // sources, len(listed), 6)
         return max(count, size + 5) if size and size <= 50 else count
+
+    def _referred(self, made: Form) -> set[str]:
+        """The tables that its records refer to."""
+        shapes = [shape for shape in made.record.walk() if shape.kind == "leaf"]
+        return {table for shape in shapes for table, _ in self._known(made)(shape).refers if table in self._rows}
+
+    def _fewest(self, made: Form) -> int:
+        """How many rows the smallest table has that it refers to, where that is a handful."""
+        added = {made.record.fields.get(name) for name in made.endpoint.add}
+        shapes = [one for one in made.record.fields.values() if one.kind == "leaf" and one not in added]
+        tables = {table for shape in shapes for table, _ in self._known(made)(shape).refers}
+        return min((len(self._rows[table]) for table in tables if 0 < len(self._picks(table)) <= 8), default=0)
 
     def _names(self, made: Form) -> tuple[str, ...]:
         """The values that the page lists for what names a record."""
@@ -217,7 +242,8 @@ class World:
     def _named(self, word: str) -> tuple[str, str] | None:
         for table, rows in self._rows.items():
             key = self._judges[table].table.key
-            if rows and len(key) == 1 and vocabulary.noun(table).split()[-1] == word:
+            thing, said = vocabulary.noun(table).replace(" ", ""), word.replace(" ", "")
+            if rows and len(key) == 1 and (said == thing or (said.endswith(thing) and len(thing) > 3)):
                 return table, key[0]
         return None
 
@@ -272,6 +298,3 @@ def _repeated(rows: list[dict[str, Json]], owner: list[int], columns: tuple[str,
         if seen.setdefault(key, at) != at:
             wrong.add(owner[at])
     return wrong
-
-
-__all__ = ["Unit", "World", "order", "table_needs"]

@@ -7,9 +7,9 @@ import hmac
 from collections.abc import Generator, Sequence
 from typing import ClassVar, Self
 
-import msgspec
 from pydantic import Field
 
+from engine.core import jsontext
 from engine.core.errors import CollectionError, ConfigError, Json
 from engine.core.kinds import Auth, Token, reveal
 from engine.core.template import Template
@@ -86,8 +86,8 @@ class GoogleServiceAccount(Auth):
     def _account(self) -> dict[str, str]:
         text = reveal(self.key)
         try:
-            account = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+            account = jsontext.read(text)
+        except jsontext.NoJson:
             account = None
         missing = [name for name in FIELDS if not isinstance(account, dict) or not isinstance(account.get(name), str)]
         if missing:
@@ -116,7 +116,7 @@ class GoogleServiceAccount(Auth):
             "private_key": pem,
             "token_uri": f"{url}/token",
         }
-        return self.model_copy(update={"key": Secret(msgspec.json.encode(account).decode(), "service account")})
+        return self.model_copy(update={"key": Secret(jsontext.write(account).decode(), "service account")})
 
     def grant(self, request: Request, now: float) -> Page | None:
         """A token for a JWT that is signed with this account's key, for this endpoint, and not expired."""
@@ -174,6 +174,4 @@ def _reason(page: Page) -> str:
 
 
 def _answer(request: Request, status: int, body: dict[str, Json]) -> Page:
-    return Page(request, status, {"content-type": "application/json"}, msgspec.json.encode(body))
-
-
+    return Page(request, status, {"content-type": "application/json"}, jsontext.write(body))

@@ -28,7 +28,7 @@ class Cursor(Paginator):
               cursor: { read: answer.nextPageToken, send: query.pageToken, size: { send: query.pageSize, value: 100 } }
     """
 
-    read: Jmes = Field(description="Where the next token is: answer.meta.next, last.id, headers.\"x-next\".")
+    read: Jmes = Field(description='Where the next token is: answer.meta.next, last.id, headers."x-next".')
     send: Place = Field(description="Where it goes in the request: query.cursor, body.pageToken.")
     size: PageSize | None = Field(None, description="How many records a page shall have, and where to say so.")
 

@@ -16,12 +16,6 @@ from engine.parts.outputs._html.text import count, escape, human, moment, number
 
 def page(title: str, charts: Sequence[Drawn], tables: Sequence[Shown], about: About) -> str:
     """The whole document."""
-    numbers = "".join(chart.html for chart in charts if chart.place == "number")
-    cards = "".join(
-        f'<a class="number table-card" href="#{one.name}"><b>{number(one.total)}</b>'
-        f"<span>{escape(human(one.name))}</span></a>"
-        for one in tables
-    )
     return "".join(
         (
             _head(f"{'SIMULATED · ' if about.simulated else ''}{title}"),
@@ -30,7 +24,8 @@ def page(title: str, charts: Sequence[Drawn], tables: Sequence[Shown], about: Ab
             _masthead(title, about),
             _notes(about),
             "<main>",
-            f'<div class="numbers">{numbers}{cards}</div>',
+            _numbers(charts, tables),
+            _contents(tables),
             *_drawn(charts),
             "".join(one.html for one in tables),
             "</main>",
@@ -38,6 +33,23 @@ def page(title: str, charts: Sequence[Drawn], tables: Sequence[Shown], about: Ab
             f"</div><script>{_asset('script.js')}</script></body></html>\n",
         )
     )
+
+
+def _numbers(charts: Sequence[Drawn], tables: Sequence[Shown]) -> str:
+    """The numbers that the page names; where it names none, the rows of each table."""
+    named = "".join(chart.html for chart in charts if chart.place == "number")
+    cards = (
+        f'<a class="number table-card" href="#{one.name}"><b>{number(one.total)}</b>'
+        f"<span>{escape(human(one.name))}</span></a>"
+        for one in tables
+    )
+    return f'<div class="numbers">{named or "".join(cards)}</div>'
+
+
+def _contents(tables: Sequence[Shown]) -> str:
+    """A line of links to the tables, with their rows."""
+    links = (f'<a href="#{one.name}">{escape(human(one.name))} <b>{number(one.total)}</b></a>' for one in tables)
+    return f'<nav class="contents" aria-label="Tables">{"".join(links)}</nav>' if len(tables) > 1 else ""
 
 
 def _drawn(charts: Sequence[Drawn]) -> Iterator[str]:

@@ -1,0 +1,143 @@
+"""What a run of a page would do, as data: what is needed, who is asked for what in which order, what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.app.settings import Found
+from engine.core.errors import ConfigError, EngineError, Json, Mistake
+from engine.core.template import Template
+from engine.flow import plan as flow
+from engine.flow.plan import Asked, Plan
+from engine.spec.model import Limit, Table
+from engine.spec.read import Source
+
+
+def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[str, Json]:
+    """The plan; `verbose` adds the columns that Polars cannot read and why."""
+    page, connection = source.pipeline, source.pipeline.connection
+    return {
+        "tool": page.tool,
+        "title": page.title or page.tool,
+        "page": source.document.file,
+        "auth": connection.auth.word if connection.auth else "none",
+        "concurrency": _filled(connection.concurrency, plan),
+        "rate_limit": _rates(connection.rate_limit, plan),
+        "hosts": _hosts(plan),
+        "params": [
+            {
+                "name": name,
+                "value": found.settings.params[name],
+                "from": found.origins[name],
+                "optional": param.optional,
+                "doc": param.doc,
+            }
+            for name, param in page.params.items()
+        ],
+        "secrets": [
+            {"name": name, "set": name in found.settings.secrets, "optional": one.optional, "doc": one.doc}
+            for name, one in page.secrets.items()
+        ],
+        "endpoints": [_endpoint(asked, plan) for asked in plan.endpoints],
+        "tables": [_table(name, page.tables.get(name), plan, verbose) for name in plan.tables],
+        "reports": [
+            {"report": name, "output": output.word, "tables": list(output.tables())}
+            for name, output in page.reports.items()
+        ],
+        "problems": [finding.as_json() for finding in found.problems],
+    }
+
+
+def _filled(value: Any, plan: Plan) -> Json:
+    """A setting with what is known filled in; as the page writes it where something in it is not known."""
+    if not isinstance(value, Template):
+        return value
+    try:
+        filled = flow.render(value, plan.settings.scope())
+    except (ConfigError, Mistake):
+        return str(value)
+    return str(value) if filled is None else filled
+
+
+def _rates(limits: list[Limit], plan: Plan) -> list[str]:
+    texts = [(str(_filled(limit.rate, plan)), limit.burst) for limit in limits]
+    return [rate if burst == 1 else f"{rate}, {burst} at once" for rate, burst in texts]
+
+
+def _base(asked: Asked, plan: Plan) -> str:
+    own = asked.endpoint.base_url or plan.pipeline.connection.base_url
+    return str(_filled(own, plan)).rstrip("/")
+
+
+def _hosts(plan: Plan) -> list[str]:
+    """Every host that requests may go to: the API's, the sign-in's, and those the page allows besides."""
+    addresses = [_url(asked, plan) for asked in plan.endpoints if not asked.skipped]
+    try:
+        auth = plan.auth()
+        addresses += auth.hosts() if auth else ()
+    except (EngineError, Mistake):
+        addresses.append("the sign-in's, once its secrets are set")
+    found = [_host(address) for address in addresses]
+    found += [str(_filled(host, plan)) for host in plan.pipeline.connection.allow_hosts]
+    return list(dict.fromkeys(found))
+
+
+def _host(address: str) -> str:
+    if "://" not in address or "${" in address.split("/")[2]:
+        return address
+    return urlsplit(address).netloc
+
+
+def _url(asked: Asked, plan: Plan) -> str:
+    path = str(asked.endpoint.get or asked.endpoint.post or "")
+    return path if path.startswith(("http://", "https://")) else _base(asked, plan) + path
+
+
+def _endpoint(asked: Asked, plan: Plan) -> dict[str, Json]:
+    endpoint = asked.endpoint
+    news = endpoint.incremental
+    return {
+        "endpoint": asked.name,
+        "method": "GET" if endpoint.get else "POST",
+        "url": _url(asked, plan),
+        "for_each": list(asked.needs),
+        "when_changed": str(asked.parent.when_changed) if asked.parent and asked.parent.when_changed else None,
+        "paginate": endpoint.paginate.word if endpoint.paginate else "none",
+        "incremental": {
+            "since": str(news.start),
+            "field": str(news.field) if news.field else None,
+            "overlap": str(news.overlap),
+        }
+        if news
+        else None,
+        "rate_limit": _rates(endpoint.rate_limit, plan),
+        "skipped": asked.skipped,
+        "may_skip": [str(rule.skip.say) for rule in endpoint.responses],
+        "tables": plan.pipeline.table_of(asked.name) or [asked.name],
+    }
+
+
+def _table(name: str, table: Table | None, plan: Plan, verbose: bool) -> dict[str, Json]:
+    if table is None:
+        return {"table": name, "from": [name], "stages": {"validation": 0, "enrichment": 0}}
+    reads = sorted(flow.table_needs(plan.pipeline, table))
+    found: dict[str, Json] = {"table": name, "doc": table.doc, "from": list(table.from_), "reads": reads}
+    found |= {"key": list(table.key), "mode": table.mode, "columns": len(table.columns)}
+    if table.sql:
+        found["stages"] = {"analytics": 1, "validation": len(table.validate_)}
+    else:
+        found["stages"] = {"validation": len(table.validate_), "enrichment": len(table.enrich)}
+    if verbose and not table.sql:
+        found["slow_columns"] = _slow(table)
+    return found
+
+
+def _slow(table: Table) -> Mapping[str, str]:
+    """Column -> why jmespath.py reads it one record at a time."""
+    from engine.flow.columns import Wanted, reading
+
+    columns = table.columns.items()
+    wanted = [Wanted(name, column.path, column.type or "string", column.unit) for name, column in columns]
+    return dict(reading(wanted).slow)

@@ -1,0 +1,165 @@
+"""What lies in a storage, readable: the published tables of a tool, their rows, and the kept pages."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.core import sql
+from engine.core.clock import read_instant, rfc3339
+from engine.core.errors import ConfigError, Json, Mistake, nearest
+from engine.core.kinds import About
+from engine.core.registry import Registry
+from engine.flow.publish import Shelf
+from engine.flow.raw import Store
+
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The rows of a table that were asked for."""
+
+    table: str
+    columns: Mapping[str, str]
+    """Column -> type."""
+    matched: int
+    """How many rows there are, whatever the limit."""
+    rows: pl.LazyFrame
+    simulated: bool
+    registry: Registry
+
+    def text(self, form: str) -> Iterator[str]:
+        """The rows as the output of that name (csv, json, jsonl) writes them, piece by piece."""
+        output = self.registry.part("outputs", form)
+        if output is None:
+            raise ConfigError(f'no output is called "{form}"{self.registry.suggest("outputs", form)}')
+        about = About("", "", "", datetime.fromtimestamp(0, UTC), False, types={self.table: self.columns})
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "rows"
+            output.model_validate({"table": self.table}).write({self.table: self.rows}, place, about)  # type: ignore[attr-defined]  # every output writes
+            with place.open(encoding="utf-8", newline="") as file:
+                while piece := file.read(CHUNK):
+                    yield piece
+
+    def records(self) -> list[dict[str, Json]]:
+        """The rows as JSON values."""
+        return [json.loads(line) for line in "".join(self.text("jsonl")).split("\n") if line]
+
+
+def tables(root: Path, tool: str) -> list[dict[str, Json]]:
+    """The published tables of a tool: name, rows, whether complete, when made, notes. Raises ConfigError."""
+    current = _current(root, tool)
+    return [
+        {
+            "table": name,
+            "rows": entry["rows"],
+            "complete": entry.get("complete", True),
+            "made": _when(entry["run"]),
+            "columns": len(entry["schema"]),
+            "notes": entry.get("notes", []),
+        }
+        for name, entry in current["tables"].items()
+    ]
+
+
+def show(
+    root: Path, tool: str, table: str, registry: Registry, *, where: str, limit: int | None, quarantine: bool
+) -> Shown:
+    """Rows of a published table, or of its quarantine. Raises ConfigError."""
+    current = _current(root, tool)
+    known = list(current["tables"])
+    if table not in known:
+        raise ConfigError(
+            f'{tool} has no table "{table}" in {root}{nearest(table, known)}', f"its tables are: {', '.join(known)}"
+        )
+    if quarantine:
+        rows, types = _quarantined(root, tool, table), {}
+    else:
+        found = Shelf(root, tool).table(table, current)
+        assert found is not None
+        rows = found
+        types = {name: kind["type"] for name, kind in current["tables"][table]["schema"].items()}
+    if where:
+        rows = rows.filter(_condition(where, rows, current))
+    schema = rows.collect_schema()
+    matched = int(rows.select(pl.len()).collect().item())
+    columns = {name: types.get(name, str(kind).lower()) for name, kind in schema.items()}
+    chosen = rows if limit is None else rows.head(limit)
+    return Shown(table, columns, matched, chosen, bool(current.get("simulated")), registry)
+
+
+def pages(
+    root: Path, tool: str, endpoint: str, *, run: str | None, page: int | None, limit: int | None
+) -> Iterator[dict[str, Json]]:
+    """The kept pages of an endpoint in one run, the newest unless said. Raises ConfigError."""
+    store = Store(root, tool)
+    endpoints = store.endpoints()
+    if endpoint not in endpoints:
+        fix = f"kept are: {', '.join(endpoints)}" if endpoints else f"collect first: engine collect {tool}"
+        raise ConfigError(f'{tool} has no kept pages of "{endpoint}" in {root}{nearest(endpoint, endpoints)}', fix)
+    runs = store.runs(endpoint)
+    chosen = run or runs[-1]
+    if chosen not in runs:
+        raise ConfigError(f'run "{chosen}" kept no pages of {endpoint}', f"these did: {', '.join(runs)}")
+    last = None if limit is None else limit
+    for number, frame in enumerate(store.frames(endpoint, chosen)):
+        if page is not None and number != page:
+            continue
+        if last is not None and last <= 0:
+            return
+        last = None if last is None else last - 1
+        meta = frame.meta
+        found: dict[str, Json] = {
+            "run": chosen,
+            "page": number,
+            "request": meta.request,
+            "at": rfc3339(datetime.fromtimestamp(meta.at, UTC)),
+            "records": meta.rows,
+            "redacted": meta.redacted,
+            "answer": json.loads(frame.body) if frame.body.strip() else None,
+        }
+        yield {**found, **({"asked": meta.body} if meta.body is not None else {}), **({"add": meta.add} if meta.add else {})}
+
+
+def _current(root: Path, tool: str) -> dict[str, Json]:
+    current = Shelf(root, tool).current()
+    if not current.get("tables"):
+        home = root / "processed_data"
+        known = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
+        fix = f"{root} has tables of: {', '.join(known)}" if known else f"make them first: engine run {tool}"
+        raise ConfigError(f"{root} has no tables of {tool}{nearest(tool, known)}", fix)
+    return current
+
+
+def _quarantined(root: Path, tool: str, table: str) -> pl.LazyFrame:
+    """The rows set apart by the newest run that set any apart."""
+    home = root / "quarantine" / tool / table
+    runs = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
+    if not runs:
+        raise ConfigError(f"no row of {tool} {table} was ever set apart in {root}")
+    return pl.scan_parquet(sorted(runs[-1].glob("*.parquet")))
+
+
+def _condition(where: str, rows: pl.LazyFrame, current: Mapping[str, Any]) -> pl.Expr:
+    columns = dict(rows.collect_schema())
+    constants = {"run.id": current["run"], "run.started_at": read_instant(current["at"])}
+    try:
+        if sql.expression_type(where, columns, constants) != pl.Boolean():
+            raise Mistake("sql", "this is neither true nor false", "compare it with something: score > 7")
+        return sql.expression(where, columns=columns, constants=constants)
+    except Mistake as mistake:
+        caret = f"\n  {where}\n  {' ' * mistake.offset}^"
+        raise ConfigError(f"--where: {mistake}{caret}", mistake.fix) from None
+
+
+def _when(run: str) -> str:
+    """The time a run began at, from its name."""
+    return f"{run[:4]}-{run[4:6]}-{run[6:11]}:{run[11:13]}:{run[13:15]}Z"

@@ -1,0 +1,45 @@
+"""JSON in and out: values from bytes and bytes from values, fast and with one error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.core.errors import Json
+
+
+class NoJson(ValueError):
+    """The text is no JSON, or not whole."""
+
+
+def read(text: bytes | bytearray | memoryview | msgspec.Raw | str) -> Json:
+    """The value of a JSON text; raises NoJson."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NoJson(str(error)) from None
+
+
+def is_whole(text: bytes) -> bool:
+    """Whether a text is JSON from beginning to end; looked through, not decoded."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True
+
+
+def write(value: Any) -> bytes:
+    """The JSON of a value, keys in their order; times as RFC 3339."""
+    return msgspec.json.encode(value)
+
+
+def canonical(value: Any) -> str:
+    """The JSON of a value with sorted keys: equal values have equal texts. What JSON does not know becomes text."""
+    return msgspec.json.encode(value, order="deterministic", enc_hook=str).decode()
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: times become text."""
+    return msgspec.to_builtins(value, enc_hook=str)

@@ -1,0 +1,303 @@
+"""Lints of columns: every rule, step, query and chart is tried on tables without rows, typed as the page declares them.
+
+Polars is loaded only when a page has something to try.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from engine.core import sql
+from engine.core.errors import Json, Mistake, nearest
+from engine.core.kinds import Given, Lookup, Rule, Step, View
+from engine.core.sql import Sql
+from engine.core.values import ColumnName, TableName
+from engine.spec.lint.look import Found, Look, leaves
+from engine.spec.model import Param, Table
+from engine.spec.params import typed
+from engine.spec.read import Loc
+from engine.spec.yamlfile import Node
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SAMPLES: Mapping[str, Json] = {"integer": 1, "number": 1.0, "boolean": True, "list": ["x"], "duration": "1d", "rate": "1/s"}
+TIME = "2026-01-01"
+"""Stands for a text: it may be compared with texts and with times."""
+Schema = Mapping[str, "pl.DataType"]
+
+
+class Unknown(Exception):
+    """Raised where the columns of a table or file cannot be known before a run."""
+
+
+def wrong_columns(look: Look) -> Iterator[Found]:
+    """A column that is not there, or a type that does not fit: in rules, steps, queries, keys and charts."""
+    if any(needs_columns(table) for table in look.pipeline.tables.values()) or look.pipeline.reports:
+        trial = Trial(look, constants(look))
+        for name in in_order(look):
+            trial.outputs[name] = trial.table(name, look.pipeline.tables[name])
+            yield from trial.take()
+        yield from charts(look, trial.outputs)
+
+
+def needs_columns(table: Table) -> bool:
+    """Whether anything of a table names columns."""
+    return bool(table.sql or table.where or table.delete_when or table.validate_ or table.enrich)
+
+
+def wrong_keys(look: Look) -> Iterator[Found]:
+    """A key, or the order of deduplicate, names a column that the table does not have."""
+    for name, table in look.pipeline.tables.items():
+        if not table.columns:
+            continue
+        named: list[tuple[Loc, str]] = [(("tables", name, "key", n), one) for n, one in enumerate(table.key)]
+        if table.deduplicate and table.deduplicate.order_by:
+            named.append((("tables", name, "deduplicate", "order_by"), table.deduplicate.order_by))
+        yield from _missing(named, table.columns, f"in {name}")
+
+
+def _missing(named: Sequence[tuple[Loc, str]], columns: Mapping[str, Any], where: str) -> Iterator[Found]:
+    for path, column in named:
+        if column not in columns:
+            message = f'there is no column "{column}" {where}{nearest(column, list(columns))}'
+            yield Found(path, Mistake("unknown-column", message, f"the columns {where} are: {', '.join(columns)}"))
+
+
+@dataclass
+class Trial:
+    """The tables of a page, made one after the other of no rows."""
+
+    look: Look
+    constants: Mapping[str, object]
+    outputs: dict[str, Schema | None] = field(default_factory=dict)
+    """Table -> its columns when all is done; None where they cannot be known."""
+    found: list[Found] = field(default_factory=list)
+    untyped: set[str] = field(default_factory=set)
+    """Tables with a column of no declared type, which here fits everything."""
+
+    def take(self) -> list[Found]:
+        """What was found since the last time."""
+        found, self.found = self.found, []
+        return found
+
+    def table(self, name: str, table: Table) -> Schema | None:
+        """Try everything a table says; gives its columns at the end."""
+        columns = self._query(name, table) if table.sql else self._declared(name, table)
+        if columns is None:
+            return None
+        for word, text in (("where", table.where), ("delete_when", table.delete_when)):
+            if text:
+                self._condition(("tables", name, word), text, columns, name)
+        for number, rule in enumerate(table.validate_):
+            self._rule(("tables", name, "validate", number, type(rule).word), rule, columns, name)
+        return self._steps(name, table, columns)
+
+    def _declared(self, name: str, table: Table) -> Schema | None:
+        from engine.core.sql.types import TYPES
+
+        if not table.columns:
+            return None
+        import polars as pl
+
+        if any(column.type is None for column in table.columns.values()):
+            self.untyped.add(name)
+        return {one: TYPES[column.type] if column.type else pl.Null() for one, column in table.columns.items()}
+
+    def _query(self, name: str, table: Table) -> Schema | None:
+        read = [ref.name for ref in self.look.reads(name)]
+        known = {one: columns for one in read if (columns := self.outputs.get(one)) is not None}
+        if not read or len(known) < len(set(read)) or self.untyped & set(read):
+            self.untyped.add(name)
+            return None
+        assert table.sql
+        try:
+            columns = sql.query_type(table.sql, known, self.constants)
+        except Mistake as mistake:
+            self.found.append(Found(("tables", name, "sql"), mistake))
+            return None
+        self.found += _missing([(("tables", name, "key", n), one) for n, one in enumerate(table.key)], columns, f"in {name}")
+        return columns
+
+    def _condition(self, path: Loc, text: Sql, columns: Schema, name: str) -> None:
+        import polars as pl
+
+        if name in self.untyped:
+            self._names(path, text, columns)
+            return
+        try:
+            kind = sql.expression_type(text, columns, self.constants)
+        except Mistake as mistake:
+            self.found.append(Found(path, mistake))
+            return
+        if kind != pl.Boolean:
+            self.found.append(Found(path, Mistake("sql-type", f"{text} is no condition", "write what is true or false for each row")))
+
+    def _names(self, path: Loc, text: Sql, columns: Schema) -> None:
+        """Where types are not declared, at least the names are looked at."""
+        try:
+            self.found += _missing([(path, one) for one in sorted(sql.columns_of(text))], columns, "here")
+        except Mistake as mistake:
+            self.found.append(Found(path, mistake))
+
+    def _rule(self, path: Loc, rule: Rule, columns: Schema, name: str) -> None:
+        import polars as pl
+
+        try:
+            unknown = list(_missing([(path, one) for one in rule.uses()], columns, "here"))
+            self.found += [replace(one, path=self._spot(path, one.mistake)) for one in unknown]
+            if unknown or name in self.untyped:
+                return
+            view = View(columns, self.constants, datetime(2026, 1, 1, tzinfo=UTC))
+            rule.checks(view)
+            wanted = rule.totals()
+            empty = pl.DataFrame(schema=dict(columns))
+            totals = empty.select(one.alias(it) for it, one in wanted.items()).row(0, named=True) if wanted else {}
+            if (says := rule.verdict(totals, view)) and not wanted:  # what needs no rows to be wrong
+                self.found.append(Found(path, Mistake("never-holds", f"this rule never holds: {says}")))
+            self._reference(path, rule, columns)
+        except Mistake as mistake:
+            self._blame(path, mistake, rule, columns)
+
+    def _reference(self, path: Loc, rule: Rule, columns: Schema) -> None:
+        import polars as pl
+
+        reference = rule.refers()
+        theirs = self.outputs.get(reference.table) if reference else None
+        if reference is None or theirs is None:
+            return
+        unknown = list(_missing([((*path, "to"), reference.to)], theirs, f"in {reference.table}"))
+        self.found += unknown
+        mine = columns[reference.column]
+        kind = mine.inner if isinstance(mine, pl.List) else mine
+        if not unknown and reference.table not in self.untyped and kind != theirs[reference.to]:
+            message = f"{reference.column} and {reference.table}.{reference.to} are of different types"
+            self.found.append(Found(path, Mistake("column-type", message, "give both the same type")))
+
+    def _steps(self, name: str, table: Table, columns: Schema) -> Schema | None:
+        """The columns behind all steps."""
+        if not table.enrich:
+            return columns
+        import polars as pl
+
+        rows = pl.LazyFrame(schema=dict(columns))
+        for number, step in enumerate(table.enrich):
+            before = dict(rows.collect_schema())
+            view = View(before, self.constants, datetime(2026, 1, 1, tzinfo=UTC))
+            try:
+                rows = step.apply(rows, Given(view, self._rows, self._file))
+                rows.collect_schema()
+            except Unknown:
+                return None
+            except Mistake as mistake:
+                if name not in self.untyped or mistake.code == "unknown-column":
+                    self._blame(("tables", name, "enrich", number, type(step).word), mistake, step, before)
+                return None
+        return dict(rows.collect_schema())
+
+    def _rows(self, name: str) -> pl.LazyFrame:
+        import polars as pl
+
+        columns = self.outputs.get(name)
+        if columns is None or name in self.untyped:
+            raise Unknown
+        return pl.LazyFrame(schema=dict(columns))
+
+    def _file(self, wanted: Lookup) -> pl.DataFrame:
+        import polars as pl
+
+        place = self.look.source.folder / wanted.file
+        if place.suffix == ".csv" and place.is_file():
+            return pl.read_csv(place, infer_schema=False, n_rows=0)
+        if place.suffix == ".parquet" and place.is_file():
+            return pl.read_parquet(place, n_rows=0)
+        raise Unknown
+
+    # --- where on the page
+
+    def _blame(self, path: Loc, mistake: Mistake, part: Rule | Step, columns: Schema) -> None:
+        """Note a mistake of a part at the expression or the name that is to blame."""
+        known = dict(columns)
+        for place, text in leaves(part, path[:-1]):
+            if isinstance(text, Sql):
+                try:
+                    known[str(place[-1])] = sql.expression_type(text, known, self.constants)
+                except Mistake as same:
+                    if str(same) == str(mistake):
+                        self.found.append(Found(place, mistake))
+                        return
+        self.found.append(Found(self._spot(path, mistake), mistake))
+
+    def _spot(self, path: Loc, mistake: Mistake) -> Loc:
+        """The place below a path where the name stands that a mistake quotes."""
+        quoted = re.search(r'"(.+?)"', str(mistake))
+        node = self.look.source.document.at(path)
+        return (*path, *(_below(node, quoted[1]) or ())) if quoted else path
+
+
+def _below(node: Node, name: str) -> Loc | None:
+    """The path to the first value, or else key, of this name."""
+    children: Mapping[Any, Node] = {}
+    if isinstance(node.value, dict):
+        children = node.value
+    elif isinstance(node.value, list):
+        children = dict(enumerate(node.value))
+    for step, child in children.items():
+        if child.text == name:
+            return (step,)
+        if (found := _below(child, name)) is not None:
+            return (step, *found)
+    return (name,) if name in children else None
+
+
+def charts(look: Look, outputs: Mapping[str, Schema | None]) -> Iterator[Found]:
+    """A chart or another setting of a report names a column that its table does not have."""
+    for name, output in look.pipeline.reports.items():
+        for path, model in _models(output, ("reports", name, type(output).word)):
+            table = getattr(model, "table", None)
+            columns = outputs.get(table) if isinstance(table, TableName) else None
+            if columns is not None:
+                named = [(place, text) for place, text in leaves(model, path) if isinstance(text, ColumnName)]
+                yield from _missing(named, columns, f"in {table}")
+
+
+def _models(value: Any, path: Loc) -> Iterator[tuple[Loc, BaseModel]]:
+    if isinstance(value, BaseModel):
+        yield path, value
+        for name, info in type(value).model_fields.items():
+            yield from _models(getattr(value, name), (*path, info.alias or name))
+    elif isinstance(value, (list, tuple)):
+        for number, one in enumerate(value):
+            yield from _models(one, (*path, number))
+
+
+def constants(look: Look) -> dict[str, object]:
+    """`run.*` and `param.*` with values of their types."""
+    run: dict[str, object] = {"run.started_at": datetime(2026, 1, 1, tzinfo=UTC), "run.id": "run"}
+    return {**run, **{f"param.{name}": _sample(param) for name, param in look.pipeline.params.items()}}
+
+
+def _sample(param: Param) -> object:
+    for value in (param.default, param.example):
+        if value is not None and "${" not in str(value):
+            try:
+                return typed(param, value)
+            except Mistake:  # names.wrong_defaults tells of it
+                break
+    return SAMPLES.get(param.type, TIME)
+
+
+def in_order(look: Look) -> list[str]:
+    """The tables, each behind those it reads; in the page's order where they go in circles."""
+    graph = {name: [one for one in look.needs(name) if one in look.pipeline.tables] for name in look.pipeline.tables}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError:
+        return list(graph)

@@ -1,0 +1,166 @@
+"""The page as every lint sees it: each value with its path, and what names stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+
+from engine.core import select, sql
+from engine.core.errors import Level, Mark, Mistake
+from engine.core.kinds import Part
+from engine.core.registry import Registry
+from engine.core.template import Reference, Template, compile
+from engine.spec.model import Endpoint, Parent, Pipeline, Table
+from engine.spec.read import Loc, Source
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that a lint found, at its path on the page."""
+
+    path: Loc
+    mistake: Mistake
+    level: Level = "error"
+    key: bool = False
+    """Whether the key is meant and not the value below it."""
+    mark: Mark | None = None
+    """The place, where reading the page left no path to it."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A page that was read, and what every lint asks of it."""
+
+    source: Source
+    registry: Registry
+    tables_read: dict[str, tuple[sql.TableRef, ...]] = field(default_factory=dict)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The page."""
+        return self.source.pipeline
+
+    @cached_property
+    def leaves(self) -> list[tuple[Loc, Any]]:
+        """Every scalar of the page with its path in the long form."""
+        return list(leaves(self.pipeline, ()))
+
+    @cached_property
+    def references(self) -> list[tuple[Loc, Template | str, Reference]]:
+        """Every name that a template reads."""
+        texts = [(path, text) for path, text in self.leaves if isinstance(text, Template) or is_default(path, text)]
+        return [(path, text, reference) for path, text in texts for reference in references_in(text)]
+
+    def table_names(self) -> list[str]:
+        """The tables of the page, and those that endpoints without a table get."""
+        pipeline = self.pipeline
+        return [*pipeline.tables, *(n for n in pipeline.endpoints if n not in pipeline.tables and not pipeline.table_of(n))]
+
+    def reads(self, name: str) -> tuple[sql.TableRef, ...]:
+        """The tables that the query of a table reads; none where it cannot be read."""
+        if name not in self.tables_read:
+            text = self.pipeline.tables[name].sql
+            try:
+                self.tables_read[name] = sql.tables_of(text) if text else ()
+            except Mistake:
+                self.tables_read[name] = ()
+        return self.tables_read[name]
+
+    def needs(self, name: str) -> set[str]:
+        """The tables that a table reads, by a query, a join or a reference."""
+        table = self.pipeline.tables[name]
+        steps = {other for step in table.enrich if (other := step.table())}
+        refers = {reference.table for rule in table.validate_ if (reference := rule.refers())}
+        return {ref.name for ref in self.reads(name)} | steps | refers
+
+    def aliases(self, endpoint: Endpoint) -> dict[str, Parent]:
+        """The aliases at hand in an endpoint: its own and those of all its ancestors."""
+        found: dict[str, Parent] = {}
+        waiting, seen = [endpoint], list[Endpoint]()
+        while waiting:
+            here = waiting.pop()
+            seen.append(here)
+            for alias, parent in here.for_each.items():
+                found.setdefault(alias, parent)
+                above = [self.pipeline.endpoints.get(name) for name in parents(here)]
+                waiting += [one for one in above if one is not None and one not in seen]
+        return found
+
+
+def leaves(value: Any, path: Loc) -> Iterator[tuple[Loc, Any]]:
+    """Every scalar below a value; parts stand below their word."""
+    if isinstance(value, Part):
+        path = (*path, type(value).word)
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield from leaves(getattr(value, name), (*path, info.alias or name))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from leaves(one, (*path, str(key)))
+    elif isinstance(value, (list, tuple)):
+        for number, one in enumerate(value):
+            yield from leaves(one, (*path, number))
+    else:
+        yield path, value
+
+
+def references_in(text: str) -> tuple[Reference, ...]:
+    """The names that a text reads; none where it cannot be read."""
+    try:
+        return compile(text).references
+    except Mistake:  # of the default of a param, which nobody has read before
+        return ()
+
+
+def is_default(path: Loc, value: Any) -> bool:
+    """Whether this is the default of a param, the one text with templates that is not typed as such."""
+    return len(path) == 3 and path[0] == "params" and path[2] == "default" and isinstance(value, str)
+
+
+def parents(endpoint: Endpoint) -> list[str]:
+    """The endpoints that an endpoint is repeated for."""
+    every = [one for parent in endpoint.for_each.values() for one in (parent, *parent.union)]
+    return list(dict.fromkeys(one.endpoint for one in every if one.endpoint))
+
+
+def fields_of(look: Look, name: str) -> set[str]:
+    """The top-level fields that anything on the page reads of an endpoint's records, or puts into them."""
+    pipeline = look.pipeline
+    endpoint = pipeline.endpoints[name]
+    known = set(endpoint.add)
+    texts = [endpoint.incremental.field] if endpoint.incremental else []
+    for other in pipeline.endpoints.values():
+        for parent in other.for_each.values():
+            for one in (parent, *parent.union):
+                texts += [one.where, one.take, one.when_changed or parent.when_changed] if one.endpoint == name else []
+    for table in (pipeline.tables[one] for one in pipeline.table_of(name)):
+        texts += _reads(table)
+        known |= _parent_fields(table)
+    if endpoint.paginate:
+        of_last = (path[1] for _, text in leaves(endpoint.paginate, ()) for path in _paths(text) if path[:1] == ("last",) and path[1:])
+        known |= set(of_last)
+    return known | {path[0] for text in texts for path in _paths(text) if path}
+
+
+def _reads(table: Table) -> Iterable[str]:
+    if isinstance(table.rows, list):
+        return [table.rows[0].each] if table.rows else []
+    if table.rows is not None:
+        return [table.rows.zip.names, table.rows.zip.values]
+    return [column.path for column in table.columns.values()]
+
+
+def _parent_fields(table: Table) -> set[str]:
+    """The fields of the record that rows below it reach with `parent.`."""
+    depth = len(table.rows) if isinstance(table.rows, list) else 1
+    above = ("parent",) * depth
+    paths = [path for column in table.columns.values() for path in _paths(column.path)]
+    return {path[depth] for path in paths if table.rows is not None and path[:depth] == above and len(path) > depth}
+
+
+def _paths(text: Any) -> frozenset[tuple[str, ...]]:
+    return select.compile(text).paths if isinstance(text, select.Jmes) else frozenset()

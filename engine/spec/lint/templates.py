@@ -1,0 +1,144 @@
+"""Lints of templates: names that nobody knows, secrets where they would be kept, windows where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.core import select
+from engine.core.errors import Mistake, nearest
+from engine.core.sql import Sql
+from engine.core.template import Reference, Template, check_references
+from engine.spec.lint.look import Found, Look, fields_of, is_default, references_in
+from engine.spec.model import Endpoint, Parent
+from engine.spec.read import Loc
+
+RUN = frozenset(("id", "started_at"))
+WINDOW = frozenset(("start", "end"))
+NAMESPACES = ("param", "secret", "run", "window", "answer")
+ASKED = ("get", "post", "query", "header", "body", "add")
+"""The words of an endpoint that are filled for each request."""
+NOT_FILLED = ("doc", "docs", "title", "example", "regex")
+
+
+def unknown_names(look: Look) -> Iterator[Found]:
+    """A template reads a name that is not at hand where it stands."""
+    for path, text in _texts(look):
+        known = {**_known(look, path), "secret": frozenset(look.pipeline.secrets)}
+        if _endpoint(look, path) and "window" not in known:
+            known["window"] = WINDOW
+        for mistake in check_references(text, known):
+            is_name = bool(references_in(text))
+            yield Found(path, Mistake("unknown-name", str(mistake), mistake.fix, offset=mistake.offset) if is_name else mistake)
+
+
+def unknown_fields(look: Look) -> Iterator[Found]:
+    """A template reads a field of a parent record that nothing else on the page knows."""
+    for path, _, reference in look.references:
+        endpoint = _endpoint(look, path)
+        parent = look.aliases(endpoint).get(reference.namespace) if endpoint else None
+        if parent is None or not reference.path:
+            continue
+        word, known = reference.path[0], sorted(_fields(look, parent))
+        if not known or word in known:
+            continue
+        near = nearest(word, known)
+        message = f'nothing on the page knows a field "{word}" of {reference.namespace}{near}'
+        fix = f"known of {reference.namespace} are: {', '.join(known[:20])}"
+        mistake = Mistake("unknown-field", message, fix, offset=reference.offset + len(reference.namespace) + 1)
+        yield Found(path, mistake, "error" if near else "warning")
+
+
+def kept_secrets(look: Look) -> Iterator[Found]:
+    """A secret stands where it would be sent unsigned, kept or shown."""
+    for path, _, reference in look.references:
+        if reference.namespace == "secret" and not _may_be_secret(path):
+            fix = "sign with connection.auth, which keeps it out of pages, logs and reports"
+            message = "a secret stands in auth and mask only: here it would be kept or shown"
+            yield Found(path, Mistake("kept-secret", message, fix, offset=reference.offset))
+
+
+def windows_without_incremental(look: Look) -> Iterator[Found]:
+    """A template reads `window` in an endpoint that has none."""
+    for path, _, reference in look.references:
+        endpoint = _endpoint(look, path)
+        if endpoint and reference.namespace == "window" and not endpoint.incremental and "window" not in look.aliases(endpoint):
+            fix = "add incremental: { start: 30d } to the endpoint"
+            yield Found(path, Mistake("window", "there is no window without incremental", fix, offset=reference.offset))
+
+
+def templates_that_nobody_fills(look: Look) -> Iterator[Found]:
+    """A `${…}` stands in a text that is taken as it is."""
+    for path, text in look.leaves:
+        if not isinstance(text, str) or isinstance(text, (Template, select.Jmes)) or "${" not in text:
+            continue
+        if isinstance(text, Sql):
+            fix = "SQL knows param.NAME and run.started_at as values"
+            yield Found(path, Mistake("template-here", "a template cannot stand inside SQL", fix, offset=text.index("${")))
+        elif not is_default(path, text) and path[-1] not in NOT_FILLED:
+            message = f"no template is filled in {_word(path)}: this stays as it stands"
+            yield Found(path, Mistake("template-here", message, "write the value itself", offset=text.index("${")))
+
+
+def aliases_that_hide(look: Look) -> Iterator[Found]:
+    """An alias of for_each has the name of a namespace, or of an alias above it."""
+    for name, endpoint in look.pipeline.endpoints.items():
+        for alias, parent in endpoint.for_each.items():
+            above = [look.pipeline.endpoints.get(one.endpoint or "") for one in (parent, *parent.union)]
+            taken = {other for one in above if one is not None for other in look.aliases(one)}
+            if alias in NAMESPACES or alias in taken:
+                message = f'the name "{alias}" has a meaning already'
+                path: Loc = ("endpoints", name, "for_each", alias)
+                yield Found(path, Mistake("alias", message, "choose another alias"), key=True)
+
+
+def _texts(look: Look) -> Iterator[tuple[Loc, str]]:
+    for path, text in look.leaves:
+        if isinstance(text, Template) or is_default(path, text):
+            yield path, text
+
+
+def _known(look: Look, path: Loc) -> dict[str, frozenset[str] | None]:
+    """The namespaces that are filled at a place, as the walk fills them."""
+    params: dict[str, frozenset[str] | None] = {"param": frozenset(look.pipeline.params)}
+    endpoint = _endpoint(look, path)
+    if endpoint is None:
+        return {**params, "run": RUN} if path[:2] in (("connection", "query"), ("connection", "header")) else params
+    aliases = dict.fromkeys(look.aliases(endpoint))
+    if path[2] == "responses":
+        return {**params, "answer": None, **aliases}
+    if path[2] not in ASKED:
+        return params
+    window: dict[str, frozenset[str] | None] = {"window": WINDOW} if endpoint.incremental else {}
+    return {**params, "run": RUN, **window, **aliases}
+
+
+def _endpoint(look: Look, path: Loc) -> Endpoint | None:
+    return look.pipeline.endpoints[str(path[1])] if path[0] == "endpoints" else None
+
+
+def _fields(look: Look, parent: Parent) -> set[str]:
+    """What is known of the records that an alias stands for; nothing where it may have any field."""
+    known: set[str] = set()
+    for one in parent.union or [parent]:
+        if one.take:
+            made = select.compile(one.take).tree
+            if made["type"] != "multi_select_dict":
+                return set()
+            known |= {str(pair["value"]) for pair in made["children"]}
+        elif one.endpoint in look.pipeline.endpoints:
+            known |= fields_of(look, str(one.endpoint))
+    return known | set(parent.by) if known else known
+
+
+def _may_be_secret(path: Loc) -> bool:
+    return path[:2] == ("connection", "auth") or (path[2:3] == ("enrich",) and path[4:5] == ("mask",))
+
+
+def _word(path: Loc) -> str:
+    return next(str(step) for step in reversed(path) if isinstance(step, str))
+
+
+def used(look: Look, namespace: str) -> set[str]:
+    """The names of a namespace that any template reads."""
+    found: set[Reference] = {reference for _, _, reference in look.references if reference.namespace == namespace}
+    return {reference.path[0] for reference in found if reference.path}
