@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,6 +44,11 @@ def note(root: Path, error: BaseException, context: Mapping[str, Json]) -> tuple
     if "error_id" not in vars(error):
         write(root, record(error, at=datetime.now(UTC), context=context))
     return vars(error)["error_id"], root / FILE
+
+
+def wants_trace() -> bool:
+    """Whether a defect shall print its stack trace."""
+    return bool(os.environ.get("ENGINE_DEBUG"))
 
 
 def write(root: Path, entry: Mapping[str, Any]) -> None:

@@ -5,11 +5,12 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from engine.core.kinds import KINDS, Part
 from engine.core.registry import Registry, class_name
+from engine.spec.model import Pipeline
+from engine.spec.yamlfile import parse
 from tests.house.source import ROOT
 
 REGISTRY = Registry({kind: f"engine.parts.{kind}" for kind in KINDS})
@@ -20,11 +21,23 @@ def _files(kind: str) -> set[str]:
     return {path.stem for path in (ROOT / "engine/parts" / kind).glob("[!_]*.py")}
 
 
-def _example(word: str, part: type[Part]) -> Any:
-    """The settings below `Example:` in the docstring, whether the bare word, a mapping or a list entry."""
-    tree = yaml.safe_load(textwrap.dedent((part.__doc__ or "").partition("Example:")[2].removeprefix(":")))
-    entry = tree[0] if isinstance(tree, list) else tree
-    return {} if entry == word else entry[word]
+def _example(part: type[Part]) -> Any:
+    """What stands below `Example:` in the docstring: sections of a page, or one entry of a list or mapping."""
+    return parse(textwrap.dedent((part.__doc__ or "").partition("Example:")[2].removeprefix(":")), part.__name__).plain()
+
+
+def _page(kind: str, example: Any) -> dict[str, Any]:
+    """A page around an example."""
+    page: dict[str, Any] = {
+        "version": 1,
+        "tool": "acme",
+        "connection": {"base_url": "https://api.example.com"},
+        "endpoints": {"findings": "/findings"},
+    }
+    if kind in ("auth", "paginate", "outputs"):
+        return {**page, **example}
+    section = "validate" if kind == "rules" else "enrich"
+    return {**page, "tables": {"findings": {"from": "findings", section: example}}}
 
 
 def _models(part: type[Part]) -> Iterator[type[BaseModel]]:
@@ -54,7 +67,9 @@ def test_each_part_is_of_the_kind_of_its_folder_and_frozen() -> None:
 
 def test_each_part_can_read_the_example_of_its_docstring() -> None:
     for kind, word, part in REGISTRY.parts():
-        assert kind == part.of(_example(word, part), {"registry": REGISTRY}, word).kind
+        page = _page(kind, _example(part))
+        assert word in str(page), f"{kind} {word} has no example of itself"
+        Pipeline.model_validate(page, context={"registry": REGISTRY})
 
 
 def test_each_field_of_a_part_has_a_description() -> None:

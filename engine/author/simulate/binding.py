@@ -1,4 +1,4 @@
-"""What is settled about a record before it is made: by its parent, by the request, by a row of a table that it goes with."""
+"""What is settled about a record before it is made: by its parent, by the request, by a row that it goes with."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _settle_keys(
 
 
 def _settle_constants(made: Form, values: Values, known: Callable[[Shape], Facts]) -> None:
-    """A constant of the request that is one of a field's values filters by it: `status=revoked`, `keyStatus=revoked`."""
+    """A constant of the request that is one of a field's values filters by it: `status=revoked`, `keyStatus=…`."""
     body = made.endpoint.body if isinstance(made.endpoint.body, dict) else {}
     for name, text in {**made.endpoint.query, **body}.items():
         if not isinstance(text, str) or (isinstance(text, Template) and not template.compile(text).constant):

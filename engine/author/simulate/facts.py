@@ -96,9 +96,8 @@ def _kind(example: Json) -> str:
 
 def _from_rules(known: dict[str, Any], refers: dict[tuple[str, str], None], use: Use, judge: Judge) -> None:
     for rule in judge.table.validate_:
-        if reference := rule.refers():
-            if reference.column == use.name:
-                refers[reference.table, reference.to] = None
+        if (reference := rule.refers()) and reference.column == use.name:
+            refers[reference.table, reference.to] = None
         if getattr(rule, "column", None) != use.name:
             continue
         # What a rule shows of itself under these names is a hint; the judge decides whether a row meets it.

@@ -1,4 +1,4 @@
-"""What the answers of an endpoint look like: its envelope and its record, from everything on the page that reads them."""
+"""What the answers of an endpoint look like: envelope and record, from everything on the page that reads them."""
 
 from __future__ import annotations
 

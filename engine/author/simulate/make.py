@@ -201,7 +201,8 @@ class Maker:
         return sorted(kept) if all(isinstance(one, str) and one.isdigit() for one in kept) else kept
 
     def _map(self, shape: Shape, scene: Scene) -> dict[str, Json]:
-        assert shape.key and shape.element
+        assert shape.key is not None
+        assert shape.element is not None
         fact = self.facts(shape.key)
         named = list(fact.values) or [self._said(fact, scene.rng) for _ in range(MANY)]
         made: dict[str, Json] = {}

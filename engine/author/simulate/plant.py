@@ -83,7 +83,7 @@ def _break(
     record: dict[str, Json],
     add: Mapping[str, Json],
     path: Sequence[str],
-    good_enough: Callable[[Json], bool],
+    suits: Callable[[Json], bool],
     rule: Rule,
 ) -> None:
     holder: Json = record
@@ -94,13 +94,13 @@ def _break(
     good = holder[path[-1]]
     for bad in _candidates(good, rule):
         holder[path[-1]] = bad
-        if good_enough({**record, **add}):
+        if suits({**record, **add}):
             return
     holder[path[-1]] = good
 
 
 def _candidates(good: Json, rule: Rule) -> list[Json]:
-    if isinstance(good, bool) or isinstance(good, (list, dict)) or good is None:
+    if isinstance(good, (bool, list, dict)) or good is None:
         return []
     if rule.refers():
         return [f"{good}-retired"] if isinstance(good, str) else []

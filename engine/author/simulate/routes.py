@@ -1,4 +1,4 @@
-"""Which records a request asks for: every unit's own request, rendered as the crawler renders it, and what it leaves open."""
+"""Which records a request asks for: every unit's request, rendered as the crawler does, and what it leaves open."""
 
 from __future__ import annotations
 

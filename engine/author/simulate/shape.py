@@ -209,7 +209,8 @@ def _together(children: Sequence[Tree], at: Spot, *, objects: bool) -> Spot:
 def _filtered(shape: Shape, wanted: Sequence[Sequence[tuple[str, Json]]], inside: bool) -> Shape:
     if inside or not wanted:
         return shape if inside else shape.items()
-    return [shape.variant(way) for way in wanted][0]
+    first, *_ = [shape.variant(way) for way in wanted]
+    return first
 
 
 def _wanted(condition: Tree) -> Iterator[list[tuple[str, Json]]]:

@@ -1,4 +1,4 @@
-"""Times that fit together: made before changed, changed before deployed, all before now; only what expires may lie ahead."""
+"""Times that fit together: made before changed, changed before deployed; only what expires may lie ahead."""
 
 from __future__ import annotations
 

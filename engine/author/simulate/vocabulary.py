@@ -1,4 +1,4 @@
-"""Words that look like a company's own: names of APIs, teams and people, hosts, sentences; all hosts are reserved ones."""
+"""Words that look like a company's own: APIs, teams, people, hosts, sentences; all hosts are reserved ones."""
 
 from __future__ import annotations
 
@@ -8,151 +8,44 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from random import Random
 
-DOMAINS = [
-    "payments",
-    "orders",
-    "customers",
-    "inventory",
-    "catalog",
-    "shipping",
-    "invoices",
-    "accounts",
-    "loyalty",
-    "search",
-    "pricing",
-    "identity",
-    "notifications",
-    "returns",
-    "refunds",
-    "subscriptions",
-    "profiles",
-    "documents",
-    "stores",
-    "promotions",
-    "bookings",
-    "claims",
-    "quotes",
-    "partners",
-    "reports",
-    "devices",
-    "telemetry",
-    "vouchers",
-    "wallet",
-    "transfers",
-    "consents",
-    "statements",
-    "addresses",
-    "reviews",
-    "fleet",
+# fmt: off
+DOMAINS = (
+    "payments", "orders", "customers", "inventory", "catalog", "shipping", "invoices", "accounts", "loyalty",
+    "search", "pricing", "identity", "notifications", "returns", "refunds", "subscriptions", "profiles",
+    "documents", "stores", "promotions", "bookings", "claims", "quotes", "partners", "reports", "devices",
+    "telemetry", "vouchers", "wallet", "transfers", "consents", "statements", "addresses", "reviews", "fleet",
     "tickets",
-]
+)
 KINDS = ("v1", "v2", "v3", "internal", "mobile", "partner")
 TIERS = ("free", "standard", "premium", "partner", "internal")
-CLIENTS = [
-    "checkout-web",
-    "mobile-ios",
-    "mobile-android",
-    "partner-portal",
-    "store-kiosk",
-    "data-sync",
-    "call-center",
-    "back-office",
-    "smart-tv",
-    "price-watch",
-    "erp-bridge",
-    "courier-app",
-    "chat-bot",
-    "warehouse-scanner",
-    "loyalty-card",
-    "report-export",
-    "admin-console",
-]
+CLIENTS = (
+    "checkout-web", "mobile-ios", "mobile-android", "partner-portal", "store-kiosk", "data-sync", "call-center",
+    "back-office", "smart-tv", "price-watch", "erp-bridge", "courier-app", "chat-bot", "warehouse-scanner",
+    "loyalty-card", "report-export", "admin-console",
+)
 TEAMS = ("checkout", "platform", "identity", "logistics", "growth", "risk", "data", "mobile")
 ENVIRONMENTS = ("prod-eu", "prod-us", "staging", "test", "dev", "sandbox", "perf", "demo")
 GROUPS = ("public", "partners", "internal", "mobile", "legacy", "sandbox", "backoffice", "edge")
 REGIONS = ("europe-west1", "europe-north1", "us-east1", "us-central1", "asia-south1")
-FIRST = [
-    "Ada",
-    "Björn",
-    "Chen",
-    "Dalia",
-    "Emil",
-    "Fatima",
-    "Goran",
-    "Hana",
-    "Ines",
-    "Jonas",
-    "Keiko",
-    "Luis",
-    "Mara",
-    "Nadia",
-    "Omar",
-    "Priya",
-    "Quentin",
-    "Rosa",
-    "Sven",
-    "Tariq",
-    "Uma",
-    "Viktor",
-    "Wanda",
-    "Yara",
-    "Zoe",
-]
-LAST = [
-    "Abel",
-    "Brandt",
-    "Costa",
-    "Duarte",
-    "Ekström",
-    "Fischer",
-    "Greco",
-    "Haddad",
-    "Ivanova",
-    "Jansen",
-    "Kim",
-    "Lindqvist",
-    "Moreau",
-    "Novak",
-    "Okafor",
-    "Petrov",
-    "Quinn",
-    "Rossi",
-    "Sato",
-    "Torres",
-    "Ueda",
-    "Varga",
-    "Weber",
-    "Yilmaz",
-    "Zhang",
-]
-POLICIES = [
-    "Verify-API-Key",
-    "OAuth-Verify-Token",
-    "JWT-Verify",
-    "Spike-Arrest",
-    "Quota-Product",
-    "JSON-Threat-Protection",
-    "Regex-Threat-Protection",
-    "CORS",
-    "Assign-Message",
-    "Extract-Path",
-    "Raise-Fault",
-    "Log-Message",
-    "Response-Cache",
-    "Key-Lookup",
-]
-FLOWS = [
-    "auth-common",
-    "log-request",
-    "error-format",
-    "threat-checks",
-    "cors-headers",
-    "trace-ids",
-    "rate-limits",
-    "mask-data",
-    "oauth-token",
-    "audit-trail",
-]
+FIRST = (
+    "Ada", "Björn", "Chen", "Dalia", "Emil", "Fatima", "Goran", "Hana", "Ines", "Jonas", "Keiko", "Luis", "Mara",
+    "Nadia", "Omar", "Priya", "Quentin", "Rosa", "Sven", "Tariq", "Uma", "Viktor", "Wanda", "Yara", "Zoe",
+)
+LAST = (
+    "Abel", "Brandt", "Costa", "Duarte", "Ekström", "Fischer", "Greco", "Haddad", "Ivanova", "Jansen", "Kim",
+    "Lindqvist", "Moreau", "Novak", "Okafor", "Petrov", "Quinn", "Rossi", "Sato", "Torres", "Ueda", "Varga",
+    "Weber", "Yilmaz", "Zhang",
+)
+POLICIES = (
+    "Verify-API-Key", "OAuth-Verify-Token", "JWT-Verify", "Spike-Arrest", "Quota-Product", "JSON-Threat-Protection",
+    "Regex-Threat-Protection", "CORS", "Assign-Message", "Extract-Path", "Raise-Fault", "Log-Message",
+    "Response-Cache", "Key-Lookup",
+)
+FLOWS = (
+    "auth-common", "log-request", "error-format", "threat-checks", "cors-headers", "trace-ids", "rate-limits",
+    "mask-data", "oauth-token", "audit-trail",
+)
+# fmt: on
 FINDINGS = (
     "Brute guessing of keys",
     "Scraping by one client",

@@ -22,9 +22,7 @@ from engine.flow.plan import Asked, Binding, Plan, Window
 
 DAY = 86_400.0
 PAST_DAYS = 700
-FEW = tuple(
-    ["environment", "env", "group", "region", "organization", "account", "tenant", "workspace", "flow", "team", "zone"]
-)
+FEW = ("environment", "env", "group", "region", "organization", "account", "tenant", "workspace", "flow", "team")
 ROUNDS = 12
 EVERY = 60
 """About so many records in all below the records of a parent."""

@@ -27,7 +27,9 @@ class Csv(Output):
     parquet.
 
     Example:
-        csv: { table: findings, separator: ";" }
+        reports:
+          findings_csv:
+            csv: { table: findings, separator: ";" }
     """
 
     suffix: ClassVar[str] = ".csv"

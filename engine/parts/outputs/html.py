@@ -25,14 +25,16 @@ class Html(Output):
     markup nor a link. A long table shows its first rows, says so, and links to the full file.
 
     Example:
-        html:
-          title: Acme posture
-          tables: [risk_by_team, findings]
-          charts:
-            - number: { table: findings, label: Findings }
-            - bar: { table: risk_by_team, x: team, y: findings }
-            - line: { table: findings, x: updated_at, by: severity, title: Findings by day }
-            - donut: { table: findings, x: severity }
+        reports:
+          posture:
+            html:
+              title: Acme posture
+              tables: [risk_by_team, findings]
+              charts:
+                - number: { table: findings, label: Findings }
+                - bar: { table: risk_by_team, x: team, y: findings }
+                - line: { table: findings, x: updated_at, by: severity, title: Findings by day }
+                - donut: { table: findings, x: severity }
     """
 
     suffix: ClassVar[str] = ".html"

@@ -21,7 +21,9 @@ class Json(Output):
     that JSON cannot hold (NaN, infinity).
 
     Example:
-        json: findings
+        reports:
+          findings_json:
+            json: findings
     """
 
     suffix: ClassVar[str] = ".json"

@@ -21,7 +21,9 @@ class Jsonl(Output):
     that JSON cannot hold (NaN, infinity).
 
     Example:
-        jsonl: findings
+        reports:
+          findings_jsonl:
+            jsonl: findings
     """
 
     suffix: ClassVar[str] = ".jsonl"

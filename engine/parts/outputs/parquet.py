@@ -21,7 +21,9 @@ class Parquet(Output):
     Every column keeps its type, lists stay lists. A column of type `json` is a text that holds JSON.
 
     Example:
-        parquet: findings
+        reports:
+          findings_parquet:
+            parquet: findings
     """
 
     suffix: ClassVar[str] = ".parquet"

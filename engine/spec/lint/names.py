@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from engine.core import sql
 from engine.core.errors import Mistake, nearest
-from engine.core.sql import Sql
 from engine.core.template import Template, compile
 from engine.core.values import EndpointName, TableName
 from engine.spec.lint.look import Found, Look, is_default, parents
 from engine.spec.params import typed
-from engine.spec.read import Loc
 from engine.spec.yamlfile import parse
 
 
@@ -104,7 +102,7 @@ def unused_params(look: Look) -> Iterator[Found]:
     """Nothing on the page reads a param."""
     read = _named(look, "param") | {one.skip_unless.param for one in look.pipeline.endpoints.values() if one.skip_unless}
     for _, text in look.leaves:
-        read |= set(re.findall(r"\bparam\.(\w+)", text)) if isinstance(text, Sql) else set()
+        read |= set(re.findall(r"\bparam\.(\w+)", text)) if isinstance(text, str) else set()
     yield from _unused(look.pipeline.params, read, "params", "param")
 
 

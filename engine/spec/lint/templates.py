@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from engine.core import select
 from engine.core.errors import Mistake, nearest
 from engine.core.sql import Sql
-from engine.core.template import Reference, Template, check_references
+from engine.core.template import Template, check_references
 from engine.spec.lint.look import Found, Look, fields_of, is_default, references_in
 from engine.spec.model import Endpoint, Parent
 from engine.spec.read import Loc
@@ -23,12 +23,14 @@ NOT_FILLED = ("doc", "docs", "title", "example", "regex")
 def unknown_names(look: Look) -> Iterator[Found]:
     """A template reads a name that is not at hand where it stands."""
     for path, text in _texts(look):
-        known = {**_known(look, path), "secret": frozenset(look.pipeline.secrets)}
-        if _endpoint(look, path) and "window" not in known:
-            known["window"] = WINDOW
+        known, references = _known(look, path), references_in(text)
+        # Secrets and windows where none may stand have lints of their own.
+        told = {one.offset for one in references if one.namespace in ("secret", "window") and one.namespace not in known}
         for mistake in check_references(text, known):
-            is_name = bool(references_in(text))
-            yield Found(path, Mistake("unknown-name", str(mistake), mistake.fix, offset=mistake.offset) if is_name else mistake)
+            if not references:  # it cannot be read at all
+                yield Found(path, mistake)
+            elif mistake.offset not in told:
+                yield Found(path, Mistake("unknown-name", str(mistake), mistake.fix, offset=mistake.offset))
 
 
 def unknown_fields(look: Look) -> Iterator[Found]:
@@ -36,7 +38,7 @@ def unknown_fields(look: Look) -> Iterator[Found]:
     for path, _, reference in look.references:
         endpoint = _endpoint(look, path)
         parent = look.aliases(endpoint).get(reference.namespace) if endpoint else None
-        if parent is None or not reference.path:
+        if parent is None or not reference.path or reference.namespace not in _known(look, path):
             continue
         word, known = reference.path[0], sorted(_fields(look, parent))
         if not known or word in known:
@@ -84,7 +86,8 @@ def aliases_that_hide(look: Look) -> Iterator[Found]:
     for name, endpoint in look.pipeline.endpoints.items():
         for alias, parent in endpoint.for_each.items():
             above = [look.pipeline.endpoints.get(one.endpoint or "") for one in (parent, *parent.union)]
-            taken = {other for one in above if one is not None for other in look.aliases(one)}
+            every = [pair for one in above if one is not None for pair in look.aliases(one).items()]
+            taken = {other for other, its_parent in every if its_parent is not parent}
             if alias in NAMESPACES or alias in taken:
                 message = f'the name "{alias}" has a meaning already'
                 path: Loc = ("endpoints", name, "for_each", alias)
@@ -101,6 +104,8 @@ def _known(look: Look, path: Loc) -> dict[str, frozenset[str] | None]:
     """The namespaces that are filled at a place, as the walk fills them."""
     params: dict[str, frozenset[str] | None] = {"param": frozenset(look.pipeline.params)}
     endpoint = _endpoint(look, path)
+    if _may_be_secret(path):
+        return {**params, "secret": frozenset(look.pipeline.secrets)}
     if endpoint is None:
         return {**params, "run": RUN} if path[:2] in (("connection", "query"), ("connection", "header")) else params
     aliases = dict.fromkeys(look.aliases(endpoint))
@@ -137,8 +142,3 @@ def _may_be_secret(path: Loc) -> bool:
 def _word(path: Loc) -> str:
     return next(str(step) for step in reversed(path) if isinstance(step, str))
 
-
-def used(look: Look, namespace: str) -> set[str]:
-    """The names of a namespace that any template reads."""
-    found: set[Reference] = {reference for _, _, reference in look.references if reference.namespace == namespace}
-    return {reference.path[0] for reference in found if reference.path}

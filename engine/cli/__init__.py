@@ -1,0 +1,1 @@
+"""The command line: arguments in, a call of app, the answer on the screen."""

@@ -1,0 +1,146 @@
+"""`show` and `raw`: what lies in the storage, of a tool, whether it still has a page or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.options import as_json, open_engine, places
+
+if TYPE_CHECKING:
+
+SCREEN_ROWS = 20
+WIDEST = 60
+
+
+@click.command()
+@click.argument("tool")
+@click.argument("table", required=False)
+@click.option("--where", default="", metavar="SQL", help="Only rows for which this SQL expression holds.")
+@click.option(
+    "--limit", type=click.IntRange(0), help=f"At most so many rows.  [default: {SCREEN_ROWS} in a table, else all]"
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", show_default=True)
+@click.option("--quarantine", is_flag=True, help="The rows that broke a rule, with rule, value and kept page.")
+@places
+def show(
+    tool: str,
+    table: str | None,
+    where: str,
+    limit: int | None,
+    form: str,
+    quarantine: bool,
+    config: Path | None,
+    storage: Path | None,
+) -> int:
+    """Print the rows of a table; without TABLE, the tables there are.
+
+    \b
+    Example:
+      engine show apigee
+      engine show apigee proxies --where "revision_count > 3" --format csv
+    """
+    engine = open_engine(config, storage)
+    if table is None:
+        if where or quarantine:
+            raise click.UsageError("--where and --quarantine need a TABLE")
+        _tables(engine.shelf(tool), form)
+        return 0
+    if form == "table" and limit is None:
+        limit = SCREEN_ROWS
+    shown = engine.show(tool, table, where=where, limit=limit, quarantine=quarantine)
+    if form == "table":
+        _rows(shown)
+    else:
+        for piece in shown.text(form):
+            click.echo(piece, nl=False)
+    return 0
+
+
+@click.command()
+@click.argument("tool")
+@click.argument("endpoint")
+@click.option("--run", metavar="RUN", help="The run that kept them.  [default: the newest]")
+@click.option("--page", type=click.IntRange(0), help="Only the page of this number, counted from 0 as quarantine does.")
+@click.option("--limit", type=click.IntRange(0), help="At most so many pages.")
+@places
+@as_json
+def raw(
+    tool: str,
+    endpoint: str,
+    run: str | None,
+    page: int | None,
+    limit: int | None,
+    config: Path | None,
+    storage: Path | None,
+    as_json: bool,
+) -> int:
+    """Print the kept pages of an endpoint: what the vendor said.
+
+    \b
+    Example:
+      engine raw apigee proxies --page 0
+    """
+    engine = open_engine(config, storage)
+    for kept in engine.raw(tool, endpoint, run=run, page=page, limit=limit):
+        click.echo(json.dumps(kept, ensure_ascii=False) if as_json else _page(kept))
+    return 0
+
+
+COMMANDS: Sequence[click.Command] = (show, raw)
+
+
+def _page(kept: Mapping[str, Any]) -> str:
+    from engine.cli.text import clean, count
+
+    head = f"page {kept['page']}  {kept['request']}  {count(kept['records'], 'record')}  {kept['at']}  run {kept['run']}"
+    asked = [f"asked: {json.dumps(kept['asked'], ensure_ascii=False)}"] if "asked" in kept else []
+    added = [f"added to each record: {json.dumps(kept['add'], ensure_ascii=False)}"] if "add" in kept else []
+    redacted = ["redacted before it was kept"] if kept["redacted"] else []
+    body = json.dumps(kept["answer"], indent=2, ensure_ascii=False)
+    return clean("\n".join([head, *asked, *added, *redacted, body])) + "\n"
+
+
+def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    elif form == "jsonl":
+        for one in found:
+            click.echo(json.dumps(one, ensure_ascii=False))
+    else:
+        from engine.cli.text import console, table
+
+        heads = ("table", "rows", "columns", "complete", "made", "notes")
+        rows = [
+            (one["table"], f"{one['rows']:,}", one["columns"], "yes" if one["complete"] else "no", one["made"], "; ".join(one["notes"]))
+            for one in found
+        ]
+        if form == "csv":
+            _csv(heads, rows)
+        else:
+            console().print(table(heads, rows, right=("rows", "columns")))
+
+
+def _rows(shown: Any) -> None:
+    from engine.cli.text import console, count, table
+
+    numbers = [name for name, kind in shown.columns.items() if kind in ("integer", "float")]
+    records = shown.records()
+    rows = [[_cell(record[name]) for name in shown.columns] for record in records]
+    out = console()
+    if shown.simulated:
+        out.print("SIMULATED: all of this is made up", style="bold magenta")
+    out.print(table(list(shown.columns), rows, right=numbers))
+    more = f"; --limit {shown.matched} shows all, --format csv writes them" if len(rows) < shown.matched else ""
+    out.print(f"{len(rows):,} of {count(shown.matched, 'row')}{more}", style="dim")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

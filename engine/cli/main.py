@@ -1,0 +1,104 @@
+"""The command `engine`: its commands, and how each of them ends.
+
+Commands import what they need when they are called, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine import __version__
+from engine.cli import data, pages, runs
+
+if TYPE_CHECKING:
+    from engine.app import errors
+
+STOPPED = "stopped; what was kept stays kept, start it again to go on"
+
+
+class Commands(click.Group):
+    """The commands in the order of a person's work; an error of theirs becomes its words and its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; gives its exit code."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            # Who reads has seen enough; the flush at the end of the process must not complain either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (KeyboardInterrupt, Exception) as error:
+            return _told(error, ctx)
+        return code
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="engine", message="%(prog)s %(version)s")
+def commands() -> None:
+    """A page of YAML becomes a vendor integration: collect, keep, type, check, enrich, report.
+
+    \b
+    Example:
+      engine run pipelines/apigee.yaml --simulate
+    """
+
+
+for command in (*runs.COMMANDS, *pages.COMMANDS, *data.COMMANDS):
+    commands.add_command(command)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that these words, or those of the process, ask for; gives the exit code."""
+    try:
+        return int(commands.main(args=words, prog_name="engine", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo(STOPPED, err=True)
+        return 130
+
+
+def _told(error: BaseException, ctx: click.Context) -> int:
+    """Say what went wrong, for a person; gives the exit code."""
+    from engine.app import errors
+
+    if isinstance(error, KeyboardInterrupt):
+        click.echo(STOPPED, err=True)
+        return errors.Stopped.exit_code
+    if isinstance(error, errors.EngineError):
+        _say(error)
+        return error.exit_code
+    return _defect(error, ctx)
+
+
+def _say(error: errors.EngineError) -> None:
+    from engine.app.problem import block
+    from engine.cli.text import clean
+
+    click.echo(clean(block(error)), err=True)
+
+
+def _defect(error: BaseException, ctx: click.Context) -> int:
+    from engine.app import log
+
+    storage = ctx.meta.get("engine.storage", "storage")
+    error_id, place = log.note(storage, error, {"command": ctx.invoked_subcommand})
+    click.echo(f"a defect of the engine, error_id {error_id}: please report it; its record is in {place}", err=True)
+    if log.wants_trace():
+        import traceback
+
+        traceback.print_exception(error)
+    return 1

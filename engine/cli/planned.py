@@ -1,0 +1,88 @@
+"""A plan on the screen: what is needed, who is asked for what in which order, what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from engine.cli.text import clean, console, count, table
+
+Json = Any
+
+
+def show(plan: Mapping[str, Json]) -> None:
+    """Print a plan (in the form of `--json`)."""
+    out = console()
+    out.print(clean(f"{plan['title']}  {plan['page']}"), style="bold")
+    _needs(out, plan)
+    out.print()
+    limits = " and ".join(plan["rate_limit"]) or "no rate limit"
+    out.print(clean(f"asks {', '.join(plan['hosts'])}"))
+    out.print(clean(f"signs in with {plan['auth']}, {limits}, {count_or_text(plan['concurrency'])} at once"))
+    out.print()
+    rows = [(number, one["endpoint"], f"{one['method']} {one['url']}", _how(one)) for number, one in enumerate(plan["endpoints"], 1)]
+    out.print(table(("", "endpoint", "request", "how"), rows, right=("",)))
+    out.print()
+    made = [(number, one["table"], _from(one), _stages(one)) for number, one in enumerate(plan["tables"], 1)]
+    out.print(table(("", "table", "from", "stages"), made, right=("",)))
+    slow = [(one["table"], name, why) for one in plan["tables"] for name, why in one.get("slow_columns", {}).items()]
+    if slow:
+        out.print()
+        out.print(table(("table", "column read one record at a time", "why"), slow))
+    if plan["reports"]:
+        out.print()
+        reports = [(one["report"], one["output"], ", ".join(one["tables"])) for one in plan["reports"]]
+        out.print(table(("report", "output", "tables"), reports))
+
+
+def _needs(out: Console, plan: Mapping[str, Json]) -> None:
+    rows = [(f"param {one['name']}", *_value(one), one["doc"]) for one in plan["params"]]
+    for one in plan["secrets"]:
+        missing = "not set" if one["optional"] else "missing"
+        rows.append((f"secret {one['name']}", "set" if one["set"] else missing, "", one["doc"]))
+    if rows:
+        out.print()
+        out.print(table(("needs", "value", "from", ""), rows))
+    for problem in plan["problems"]:
+        out.print(clean(f"{problem['message']}\n  mend: {problem['fix']}"), style="yellow")
+
+
+def _value(param: Mapping[str, Json]) -> tuple[str, str]:
+    if param["value"] is None:
+        return ("not set" if param["optional"] else "missing"), ""
+    value = param["value"]
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)), param["from"]
+
+
+def count_or_text(value: Json) -> str:
+    """A number of requests; a template where it is not known yet."""
+    return count(value, "request") if isinstance(value, int) else f"{value} requests"
+
+
+def _how(endpoint: Mapping[str, Json]) -> str:
+    words = [f"skipped: {endpoint['skipped']}"] if endpoint["skipped"] else []
+    if endpoint["for_each"]:
+        words.append(f"for each of {', '.join(endpoint['for_each'])}")
+    if endpoint["when_changed"]:
+        words.append(f"again when {endpoint['when_changed']} changed")
+    if endpoint["paginate"] != "none":
+        words.append(f"pages by {endpoint['paginate']}")
+    if news := endpoint["incremental"]:
+        overlap = f", {news['overlap']} earlier" if news["overlap"] != "0s" else ""
+        words.append(f"new since {news['since']}, then since the last {news['field'] or 'window'}{overlap}")
+    words += [f"at most {rate}" for rate in endpoint["rate_limit"]]
+    words += [f"may be skipped: {say}" for say in dict.fromkeys(endpoint["may_skip"])]
+    return "; ".join(words)
+
+
+def _from(made: Mapping[str, Json]) -> str:
+    source = ", ".join(made["from"]) or f"a query over {', '.join(made['reads'])}"
+    return source + (f" ({made['mode']})" if made.get("mode") else "")
+
+
+def _stages(made: Mapping[str, Json]) -> str:
+    nouns = {"validation": "rule", "enrichment": "step", "analytics": "query"}
+    words = [f"{stage}: {count(number, nouns[stage])}" for stage, number in made["stages"].items() if number]
+    return ", ".join(words)

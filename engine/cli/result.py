@@ -1,0 +1,94 @@
+"""What a run did, as one screen: endpoints, tables, rules that did not hold, reports, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.cli.text import clean, console, count, table
+
+Json = Any
+COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
+
+
+def show(result: Mapping[str, Json], page: str, options: str) -> None:
+    """Print a result (in the form of `--json`); `options` are those that name config and storage."""
+    out = console()
+    out.print(f"{result['tool']}  run {result['run']}", style="bold")
+    if result["simulated"]:
+        out.print("SIMULATED: no vendor was asked, all of this is made up", style="bold magenta")
+    if result["endpoints"]:
+        rows = [(one["endpoint"], f"{one['pages']:,}", f"{one['records']:,}", _ended(one)) for one in result["endpoints"]]
+        out.print()
+        out.print(table(("endpoint", "pages", "records", ""), rows, right=("pages", "records")))
+    if result["tables"]:
+        rows = [(one["table"], f"{one['rows']:,}", f"{one['quarantined']:,}", _made(one)) for one in result["tables"]]
+        out.print()
+        out.print(table(("table", "rows", "quarantined", ""), rows, right=("rows", "quarantined")))
+    broken = list(_broken(result))
+    if broken:
+        out.print()
+        out.print(table(("level", "table", "rule that did not hold", "rows", "place on the page", ""), broken, right=("rows",)))
+    if result["reports"]:
+        out.print()
+        out.print(table(("report", "path"), result["reports"].items()))
+    out.print()
+    for note in result["notes"]:
+        out.print(clean(note))
+    out.print(_summary(result), style=COLOURS.get(result["status"]))
+    for line in _next(result, page, options):
+        out.print(f"  {line}")
+
+
+def _ended(endpoint: Mapping[str, Json]) -> str:
+    words = [f"skipped: {text}" for text in endpoint["skipped"]] + [f"missing: {text}" for text in endpoint["missing"][:3]]
+    if len(endpoint["missing"]) > 3:
+        words.append(f"and {len(endpoint['missing']) - 3} more are missing")
+    return "; ".join(words) or "complete"
+
+
+def _made(made: Mapping[str, Json]) -> str:
+    words = ["the version before stays"] if made["kept_previous"] else []
+    words += [] if made["complete"] else ["incomplete"]
+    return "; ".join([*words, *made["notes"]])
+
+
+def _broken(result: Mapping[str, Json]) -> Iterator[tuple[str, ...]]:
+    """The rules that failed rows or the table, errors first."""
+    found = [
+        (rule["level"] + (" (tolerated)" if rule["passed"] and rule["level"] == "error" else ""), made["table"], rule)
+        for made in result["tables"]
+        for rule in made["rules"]
+        if rule["failed"] or not rule["passed"]
+    ]
+    for level, name, rule in sorted(found, key=lambda one: one[0] != "error"):
+        rows = f"{rule['failed']:,} of {rule['checked']:,}" if rule["failed"] else ""
+        yield level, name, rule["rule"], rows, rule["spec"], rule["says"]
+
+
+def _summary(result: Mapping[str, Json]) -> str:
+    did = []
+    if result["endpoints"]:
+        did.append(f"{count(result['records_collected'], 'record')} collected")
+    if result["tables"]:
+        did += [f"{count(result['records_processed'], 'row')} in tables", f"{result['quarantined']:,} quarantined"]
+    if result["reports"]:
+        did.append(count(len(result["reports"]), "report"))
+    seconds = f"{result['duration_seconds']:,.1f} s"
+    return f"{result['status'].replace('_', ' ')} (exit {result['exit_code']}): {', '.join([*did, seconds])}"
+
+
+def _next(result: Mapping[str, Json], page: str, options: str) -> Iterator[str]:
+    """What to do now."""
+    tool, storage = result["tool"], result["storage"]
+    apart = [made["table"] for made in result["tables"] if made["quarantined"]]
+    if apart:
+        yield f"rows that broke a rule lie in {storage}/quarantine/{tool}; look: engine show {tool} {apart[0]} --quarantine{options}"
+    if result["status"] == "incomplete":
+        again = " --simulate" if result["simulated"] else ""
+        yield f"what is missing is asked for again: engine run {page}{again}{options}"
+    rows = [made["table"] for made in result["tables"] if made["rows"]]
+    if rows:
+        yield f"look at the data: engine show {tool} {rows[-1]}{options}"
+    elif result["endpoints"] and not result["tables"]:
+        yield f"make the tables: engine process {page}{' --simulate' if result['simulated'] else ''}{options}"

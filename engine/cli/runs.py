@@ -1,0 +1,130 @@
+"""`run`, `collect`, `process` and `report`: the walk, or a part of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.options import Command, as_json, only, open_engine, params, places
+
+if TYPE_CHECKING:
+    from engine.app import Engine
+
+SIMULATED_STORAGE = Path("storage-simulated")
+page = click.argument("page", metavar="PAGE|TOOL")
+simulate = click.option(
+    "--simulate",
+    is_flag=True,
+    help="Ask a simulated vendor on this machine, with made-up credentials; storage is ./storage-simulated.",
+)
+seed = click.option("--seed", default=1, show_default=True, help="With --simulate: the same seed gives the same data.")
+
+
+def _options(command: Command) -> Command:
+    for option in reversed((params, simulate, seed, places, as_json)):
+        command = option(command)
+    return page(command)
+
+
+@click.command()
+@_options
+@only
+def run(page: str, **how: Any) -> int:
+    """Collect, process and report.
+
+    PAGE is a file; TOOL stands for TOOL.yaml in the folder of the pages.
+
+    \b
+    Example:
+      engine run apigee -p organization=acme-prod
+      engine run pipelines/apigee.yaml --simulate
+    """
+    return _walk("run", page, **how)
+
+
+@click.command()
+@_options
+@only
+def collect(page: str, **how: Any) -> int:
+    """Fetch what the page asks for, and keep it.
+
+    \b
+    Example:
+      engine collect apigee --only proxies
+    """
+    return _walk("collect", page, **how)
+
+
+@click.command()
+@_options
+@click.option(
+    "--stage",
+    type=click.Choice(["validation", "enrichment", "analytics"]),
+    default="analytics",
+    show_default=True,
+    help="The last stage to run; validation only checks and publishes nothing.",
+)
+def process(page: str, **how: Any) -> int:
+    """Make the tables from what was kept, without a network.
+
+    \b
+    Example:
+      engine process apigee --stage validation
+    """
+    return _walk("process", page, **how)
+
+
+@click.command()
+@_options
+def report(page: str, **how: Any) -> int:
+    """Write the page's reports from the published tables.
+
+    \b
+    Example:
+      engine report apigee
+    """
+    return _walk("report", page, **how)
+
+
+COMMANDS: Sequence[click.Command] = (run, collect, process, report)
+
+
+def _walk(
+    work: str,
+    page: str,
+    *,
+    config: Path | None,
+    storage: Path | None,
+    simulate: bool,
+    seed: int,
+    as_json: bool,
+    **how: Any,
+) -> int:
+    from engine.cli.progress import watch
+    from engine.cli.result import show
+    from engine.cli.stop import stopping
+
+    storage = storage or (SIMULATED_STORAGE if simulate else None)
+    places = [("--config", config), ("--storage", storage)]
+    options = "".join(f" {name} {shlex.quote(str(value))}" for name, value in places if value)
+    with watch() as sink:
+        engine = open_engine(config, storage, emit=sink)
+        vendor = _simulator(engine, page, seed) if simulate else None
+        with stopping(engine.stop, f"engine {work} {page}{' --simulate' if simulate else options}"):
+            result = getattr(engine, work)(page, vendor=vendor, **how)
+    if as_json:
+        click.echo(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
+    else:
+        show(result.as_json(), page, options)
+    return int(result.exit_code)
+
+
+def _simulator(engine: Engine, page: str, seed: int) -> Any:
+    from engine.author.simulate import Simulator
+
+    return Simulator(engine.registry, seed, engine.simulated_clock(seed), engine.beside(page))

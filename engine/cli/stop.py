@@ -1,0 +1,68 @@
+"""Ctrl-C and SIGTERM: the first asks the run to stop, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.app import Stop
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PATIENCE_SECONDS = 1.5
+"""A request that hangs, or a long computation, may not keep a person waiting; what was kept is safe at any moment."""
+SHOW_CURSOR = "\x1b[?25h"
+
+
+@contextmanager
+def stopping(stop: Stop, go_on: str) -> Iterator[None]:
+    """Signals ask for a stop while this is open; `go_on` is the command that takes the run up again.
+
+    They are read from a socket by a thread of their own: Python would call a handler only after the computation or
+    the request that the main thread is in.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    before = {number: signal.signal(number, _nothing) for number in SIGNALS}
+    fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(ours, stop, go_on), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(fd)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        theirs.close()
+
+
+def _nothing(number: int, frame: object) -> None:
+    """The thread has heard it."""
+
+
+def _listen(ours: socket.socket, stop: Stop, go_on: str) -> None:
+    with ours:
+        while ours.recv(1):
+            if stop.asked.is_set():
+                _end("ended at once")
+            stop.asked.set()
+            _say("stopping; once more ends it at once")
+            timer = threading.Timer(PATIENCE_SECONDS, _end, [f"stopped; what was kept stays kept, go on with: {go_on}"])
+            timer.daemon = True
+            timer.start()
+    if stop.asked.is_set():
+        timer.cancel()
+
+
+def _end(text: str) -> None:
+    _say(text, SHOW_CURSOR if sys.stderr.isatty() else "")
+    os._exit(130)
+
+
+def _say(text: str, before: str = "") -> None:
+    os.write(2, f"{before}\n{text}\n".encode())
