@@ -118,6 +118,12 @@ class Engine:
 
         return lint_file(self.find(tool), self.registry)
 
+    def reference(self, word: str | None = None) -> str:
+        """What the reference says of a word, or of the whole language, as markdown."""
+        from engine.spec.reference import reference
+
+        return reference(word)
+
     def resolved(self, tool: str | Path) -> str:
         """The page in its long form, as YAML with the origin of what its author did not write."""
         from engine.app.resolved import resolved

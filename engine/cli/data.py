@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from engine.cli.options import as_json, open_engine, places
-
-if TYPE_CHECKING:
 
 SCREEN_ROWS = 20
 WIDEST = 60
@@ -116,11 +116,11 @@ def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:
 
         heads = ("table", "rows", "columns", "complete", "made", "notes")
         rows = [
-            (one["table"], f"{one['rows']:,}", one["columns"], "yes" if one["complete"] else "no", one["made"], "; ".join(one["notes"]))
+            (one["table"], one["rows"], one["columns"], "yes" if one["complete"] else "no", one["made"], "; ".join(one["notes"]))
             for one in found
         ]
         if form == "csv":
-            _csv(heads, rows)
+            csv.writer(sys.stdout, lineterminator="\n").writerows([heads, *rows])
         else:
             console().print(table(heads, rows, right=("rows", "columns")))
 

@@ -122,9 +122,9 @@ def reference(word: str | None, as_json: bool) -> int:
     Example:
       engine reference cursor
     """
-    from engine.app import reference as read
+    from engine.app import Engine
 
-    text = read(word)
+    text = Engine().reference(word)
     if as_json:
         click.echo(json.dumps({"word": word, "markdown": text}, ensure_ascii=False))
     elif sys.stdout.isatty():

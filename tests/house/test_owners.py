@@ -29,7 +29,6 @@ OWNERS = {
     "rich": ("cli",),
     "sqlglot": ("core/sql",),
     "sqlite3": ("flow/ledger",),
-    "structlog": ("app/log",),
     "yaml": ("spec/yamlfile",),
     "zstandard": ("flow/raw",),
 }
