@@ -48,12 +48,10 @@ def _walk(value: Json, keys: list[str], mend: Mend) -> Json:
 
 def _everywhere(value: Json, keys: list[str], mend: Mend) -> Json:
     """`**`: the rest of the path at this depth and at every depth below."""
-    value = _walk(value, keys[1:], mend)
-    if isinstance(value, dict):
-        return {key: _everywhere(one, keys, mend) for key, one in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list):  # its items are mended each by itself: twice would be a hash of a hash
         return [_everywhere(one, keys, mend) for one in value]
-    return value
+    value = _walk(value, keys[1:], mend)
+    return {key: _everywhere(one, keys, mend) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _with(value: dict[str, Json], key: str, new: Json) -> dict[str, Json]:

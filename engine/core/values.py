@@ -76,6 +76,13 @@ class Rate(Spelled):
     pattern = r"\d+(\.\d+)?/(s|m|h|d)"
     says = "a rate; write 10/s, 600/m or 5000/h"
 
+    @classmethod
+    def check(cls, text: str) -> None:
+        """Raise Mistake when the text cannot be read, or allows nothing."""
+        super().check(text)
+        if float(text.split("/")[0]) == 0:
+            raise Mistake("value", f'"{text}" allows no request', "write a rate above 0, such as 10/s")
+
     @property
     def per_second(self) -> float:
         """Requests a second."""

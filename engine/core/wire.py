@@ -45,7 +45,7 @@ def as_pairs(name: str, value: Json) -> Pairs:
     if value is None:
         return ()
     values = value if isinstance(value, (list, tuple)) else [value]
-    return tuple((name, as_text(one)) for one in values)
+    return tuple((name, as_text(one)) for one in values if one is not None)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ TYPES: Mapping[str, pl.DataType] = {
 }
 """Column type -> the type in tables; json is kept as its text, a list holds texts."""
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+FIRST_MICROSECOND, LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999: beyond them no reader of the tables knows a time."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,12 @@ def typed(column: Wanted) -> pl.Expr:
     if column.type == "integer":
         return text.cast(pl.Int64, strict=False)
     if column.type == "float":
-        return text.cast(pl.Float64, strict=False)
+        number = text.cast(pl.Float64, strict=False)  # reads NaN and inf, and 1e400 as inf: JSON has no such numbers
+        return pl.when(number.is_finite()).then(number)
     if column.type == "boolean":
         return text.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
     if column.type == "date":
-        return text.str.to_date("%Y-%m-%d", strict=False)
+        return pl.when(text.str.len_bytes() == 10).then(text.str.to_date("%Y-%m-%d", strict=False))
     if column.type == "datetime":
         return _epoch(text, column.unit) if column.unit else _instant(text)
     return text
@@ -112,16 +115,23 @@ def _instant(text: pl.Expr) -> pl.Expr:
         text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
         for form in ("%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
     ]
-    return pl.coalesce(read)
+    instant = pl.coalesce(read)
+    return pl.when(_known_time(instant.dt.epoch("us"))).then(instant)
 
 
 def _epoch(text: pl.Expr, unit: str) -> pl.Expr:
     number = text.cast(pl.Int64, strict=False)
     if unit == "ns":
         return (number // 1_000).cast(UTC_TIME)
-    whole = number * MICROSECONDS[unit]
-    fraction = (text.cast(pl.Float64, strict=False) * MICROSECONDS[unit]).round().cast(pl.Int64, strict=False)
-    return pl.coalesce(whole, fraction).cast(UTC_TIME)
+    factor = MICROSECONDS[unit]
+    # The bounds are those of the number: multiplied first, it would wrap around into them.
+    whole = pl.when(_known_time(number, factor)).then(number * factor)
+    fraction = (text.cast(pl.Float64, strict=False) * factor).round().cast(pl.Int64, strict=False)
+    return pl.coalesce(whole, pl.when(_known_time(fraction)).then(fraction)).cast(UTC_TIME)
+
+
+def _known_time(number: pl.Expr, factor: int = 1) -> pl.Expr:
+    return number.is_between(-(-FIRST_MICROSECOND // factor), LAST_MICROSECOND // factor)
 
 
 def infer(name: str, path: str, records: Sequence[Json]) -> Wanted:

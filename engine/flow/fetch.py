@@ -150,8 +150,11 @@ class Fetcher:
         raise _Broken(f"more than {MOST_REDIRECTS} redirects")
 
     def _redirected(self, asked: Request, page: Page, route: Route) -> Request:
-        target = urljoin(asked.url, page.headers["location"])
-        fence(target, route.hosts, asked, "a redirect")
+        try:
+            target = urljoin(asked.url, page.headers["location"])
+            fence(target, route.hosts, asked, "a redirect")
+        except ValueError:
+            raise _Broken("a redirect to what is no address") from None
         if page.status in (307, 308):
             return request_to(asked.method, target, body=asked.body, form=asked.form, header=asked.header)
         return request_to("GET", target, header=asked.header)
@@ -167,7 +170,9 @@ class Fetcher:
         return page
 
     def _sign_in(self, request: Request, route: Route) -> Page:
-        return self._tries(request, replace(route, limiters=()), signed=False)
+        """Ask for a token; its request holds credentials, so a redirect of it stays on its host."""
+        own = replace(route, limiters=(), hosts=frozenset({request.origin[1]}))
+        return self._tries(request, own, signed=False)
 
     def _send(self, request: Request, route: Route) -> Page:
         client = self._client()
@@ -180,19 +185,36 @@ class Fetcher:
                 content=_content(request),
                 timeout=route.timeout_seconds,
             ) as answer:
-                body = _read(answer, route.max_bytes)
+                body = self._read(answer, request, route)
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Page(request, answer.status_code, headers, body)
         except httpx2.TimeoutException:
             raise _Broken(f"no answer within {route.timeout_seconds:g} s") from None
-        except httpx2.ConnectError:
-            raise _Broken(f"no connection to {urlsplit(request.url).hostname}") from None
+        except httpx2.ConnectError as error:
+            raise _Broken(f"no connection to {urlsplit(request.url).hostname} ({error})") from None
         except httpx2.TransportError as error:
             raise _Broken(f"the connection broke ({type(error).__name__})") from None
         except httpx2.DecodingError:
             raise _Broken("the answer's compression is damaged") from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             raise ConfigError(f"{request.url} is no web address", "check base_url and the endpoint's path") from None
+
+    def _read(self, answer: httpx2.Response, request: Request, route: Route) -> bytes:
+        """The body; the HTTP client's own timeout begins anew with each drop of a slow one."""
+        parts, size, deadline = [], 0, self._clock.now() + route.timeout_seconds
+        for part in answer.iter_bytes():
+            self._clock.wait(0)  # a stop is heard here, too
+            size += len(part)
+            if size > route.max_bytes:
+                raise CollectionError(
+                    f"{request.describe()}: the answer is larger than {route.max_bytes:,} bytes",
+                    "ask for smaller pages, or raise connection.max_page",
+                    context={"request": request.describe()},
+                )
+            if self._clock.now() > deadline:
+                raise _Broken(f"no whole answer within {route.timeout_seconds:g} s")
+            parts.append(part)
+        return b"".join(parts)
 
     def _client(self) -> httpx2.Client:
         client: httpx2.Client | None = getattr(self._local, "client", None)
@@ -235,18 +257,6 @@ def _content(request: Request) -> bytes | None:
     if request.form:
         return urlencode(request.body, doseq=True).encode()
     return jsontext.write(request.body)
-
-
-def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
-    parts, size = [], 0
-    for part in answer.iter_bytes():
-        size += len(part)
-        if size > max_bytes:
-            raise CollectionError(
-                f"an answer is larger than {max_bytes:,} bytes", "ask for smaller pages, or raise connection.max_page"
-            )
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _must_be_json(page: Page) -> None:

@@ -83,10 +83,12 @@ class Ledger:
                 self._base.execute("BEGIN IMMEDIATE")
                 yield self._base
                 self._base.execute("COMMIT")
-            except sqlite3.Error as error:
+            except BaseException as error:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
-                raise _storage(error) from error
+                if isinstance(error, sqlite3.Error):
+                    raise _storage(error) from error
+                raise
 
     def _ask(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -181,6 +183,14 @@ class Ledger:
             Collection(run, endpoint, bool(whole), n, pages, tuple(json.loads(missing)), tuple(json.loads(skipped)))
             for run, endpoint, whole, n, pages, missing, skipped in rows
         ]
+
+    def rows_before(self, tool: str, endpoint: str) -> int:
+        """How many records the last complete collection of an endpoint had; 0 when there was none."""
+        rows = self._ask(
+            "SELECT rows FROM collections WHERE tool=? AND endpoint=? AND complete=1 ORDER BY run DESC LIMIT 1",
+            (tool, endpoint),
+        )
+        return int(rows[0][0]) if rows else 0
 
     def watermarks(self, tool: str, endpoint: str, kind: str) -> dict[str, str]:
         """Partition -> value, of one kind: `window` or `changed`."""

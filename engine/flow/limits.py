@@ -6,6 +6,9 @@ import threading
 from collections.abc import Sequence
 
 
+LOCK = threading.Lock()
+
+
 class Limiter:
     """One rate limit, shared by all threads: at most `per_second` requests, `burst` at once after a pause.
 
@@ -13,18 +16,18 @@ class Limiter:
     """
 
     def __init__(self, per_second: float, burst: int = 1) -> None:
-        self._interval, self._slack = 1 / per_second, (burst - 1) / per_second
-        self._due = 0.0
-        self._lock = threading.Lock()
-
-    def reserve(self, now: float) -> float:
-        """Take the next place; gives how many seconds to wait for it."""
-        with self._lock:
-            wait = max(0.0, self._due - self._slack - now)
-            self._due = max(self._due, now) + self._interval
-            return wait
+        self.interval, self.slack = 1 / per_second, (burst - 1) / per_second
+        self.due = 0.0
 
 
 def reserve(limiters: Sequence[Limiter], now: float) -> float:
-    """Take a place at every limit; gives the longest wait in seconds."""
-    return max((limiter.reserve(now) for limiter in limiters), default=0.0)
+    """Take one place that every limit allows; gives how many seconds to wait for it.
+
+    One lock and one place for all: with a place of its own at each, a request held back by one limit would come too
+    early for another.
+    """
+    with LOCK:
+        at = max([now, *(limiter.due - limiter.slack for limiter in limiters)])
+        for limiter in limiters:
+            limiter.due = max(limiter.due, at) + limiter.interval
+        return at - now

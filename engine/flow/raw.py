@@ -13,10 +13,12 @@ from typing import BinaryIO
 import msgspec
 import zstandard
 
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.errors import Json, StorageError
 
 HEAD = struct.Struct(">4sIII")
+"""Mark, length of what is known of the page, length of its body, checksum of both; behind it a checksum of its own."""
+CHECK = struct.Struct(">I")
 MAGIC = b"EF01"
 SYNC_SECONDS = 1.0
 """After a power cut at most so much is asked for again."""
@@ -61,8 +63,11 @@ class Segment:
     """A file that pages are appended to, each written at once and synced at least once a second."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("ab", buffering=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = path.open("ab", buffering=0)
+        except OSError as error:
+            raise _storage(error, path.name) from error
         self._synced = time.monotonic()
         self._compress = zstandard.ZstdCompressor(level=3).compress
 
@@ -70,7 +75,8 @@ class Segment:
         """Keep a page; raises StorageError when the disk refuses."""
         head, packed = msgspec.json.encode(meta), self._compress(body)
         check = zlib.crc32(packed, zlib.crc32(head))
-        frame = HEAD.pack(MAGIC, len(head), len(packed), check) + head + packed
+        opening = HEAD.pack(MAGIC, len(head), len(packed), check)
+        frame = opening + CHECK.pack(zlib.crc32(opening)) + head + packed
         try:
             if self._file.write(frame) != len(frame):
                 raise OSError(28, "No space left on device")
@@ -86,8 +92,12 @@ class Segment:
 
     def close(self) -> None:
         """Sync and close."""
-        self.sync()
-        self._file.close()
+        try:
+            self.sync()
+        except OSError as error:
+            raise _storage(error, self._file.name) from error
+        finally:
+            self._file.close()
 
 
 def frames(path: Path) -> Iterator[Frame]:
@@ -95,40 +105,47 @@ def frames(path: Path) -> Iterator[Frame]:
     expand = zstandard.ZstdDecompressor().decompress
     with path.open("rb") as file:
         size = path.stat().st_size
-        while head := file.read(HEAD.size):
-            if len(head) < HEAD.size:
+        while True:
+            at = file.tell()
+            head, sealed = file.read(HEAD.size), file.read(CHECK.size)
+            if len(sealed) < CHECK.size:
                 return
             magic, meta_length, body_length, check = HEAD.unpack(head)
+            if magic != MAGIC or CHECK.unpack(sealed)[0] != zlib.crc32(head):  # its lengths cannot be trusted
+                if not (head + file.read()).strip(b"\0"):  # space that was given to the file before a power cut
+                    return
+                raise _damaged(path, at)
             meta, packed = file.read(meta_length), file.read(body_length)
             if len(meta) + len(packed) < meta_length + body_length:
                 return
-            if magic != MAGIC or zlib.crc32(packed, zlib.crc32(meta)) != check:
+            if zlib.crc32(packed, zlib.crc32(meta)) != check:
                 if file.tell() == size:
                     return
-                raise StorageError(
-                    f"the kept page at byte {file.tell()} of {path.name} is damaged",
-                    "collect again with engine collect",
-                )
+                raise _damaged(path, at)
             yield Frame(msgspec.json.decode(meta, type=Meta), expand(packed))
 
 
 def rows_in(body: bytes, records: str) -> list[bytes] | None:
     """The raw JSON of each record at a path of an answer; None when the path is missing or null.
 
-    A list gives its elements, anything else is one row. Raises SelectError when the body is no JSON.
+    A list gives its elements, an object is one row. Raises SelectError for anything else, and when the body is no JSON.
     """
     chosen = select.compile(records)
     if chosen.plain is None:
-        found = chosen.search(msgspec.json.decode(body))
-        if found is None:
-            return None
-        return [msgspec.json.encode(one) for one in (found if isinstance(found, list) else [found])]
-    found = select.split(body, chosen.plain)
-    if found is None or found is select.MISSING:
+        try:
+            value = chosen.search(jsontext.read(select.paired(body)))
+        except jsontext.NoJson as error:
+            raise select.SelectError(f"this is no JSON that can be read: {error}") from None
+        raw = jsontext.write(value)
+    else:
+        found = select.split(body, chosen.plain)
+        raw = b"null" if found is None or found is select.MISSING else bytes(found).lstrip()
+    if raw == b"null":
         return None
-    raw = bytes(found).lstrip()
     if raw.startswith(b"["):
         return [bytes(row) for row in ROWS.decode(raw)]
+    if not raw.startswith(b"{"):
+        raise select.SelectError(f"records: {records} leads to one value, not to a list or an object")
     return [raw]
 
 
@@ -170,6 +187,10 @@ class Store:
     def page(self, endpoint: str, run: str, number: int) -> Frame | None:
         """The kept page with this number, counted over all units."""
         return next((frame for at, frame in enumerate(self.frames(endpoint, run)) if at == number), None)
+
+
+def _damaged(path: Path, at: int) -> StorageError:
+    return StorageError(f"the kept page at byte {at} of {path.name} is damaged", "collect again with engine collect")
 
 
 def _storage(error: OSError, place: str) -> StorageError:

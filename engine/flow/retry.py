@@ -36,7 +36,7 @@ def retry_after_seconds(text: str | None, now: float) -> float | None:
     """What `Retry-After` says: seconds, or a date. Source: RFC 9110 section 10.2.3."""
     if not text:
         return None
-    if text.strip().replace(".", "", 1).isdigit():
+    if text.strip().replace(".", "", 1).isdecimal():
         return float(text)
     try:
         when = parsedate_to_datetime(text)

@@ -12,7 +12,7 @@ import polars as pl
 from engine.core.clock import Clock, rfc3339
 from engine.core.errors import Json, Mistake, SpecError
 from engine.core.events import ReportWritten, Sink
-from engine.core.kinds import About, Auth
+from engine.core.kinds import About, Auth, Output
 from engine.core.template import render
 from engine.core.values import Duration, Rate
 from engine.core.wire import origin
@@ -101,11 +101,11 @@ class Walk:
         current = Shelf(self.root, self.tool).current()
         home = self.root / "reports" / self.tool / self.run.id
         for name, output in self.plan.pipeline.reports.items():
-            place = home / f"{name}{output.suffix}"
+            place = home / self._file_name(name, output)
             place.parent.mkdir(parents=True, exist_ok=True)
             tables = {table: self._published(table, current) for table in output.tables()}
             try:
-                output.write(tables, place, self._about(current, place))
+                output.write(tables, place, self._about(current))
             except Mistake as mistake:
                 raise _on_page(self.place("reports", name), name, mistake) from None
             self.result.reports[name] = str(place)
@@ -171,7 +171,7 @@ class Walk:
             )
         return rows
 
-    def _about(self, current: Mapping[str, Json], place: Path) -> About:
+    def _about(self, current: Mapping[str, Json]) -> About:
         tables = self.plan.pipeline.tables
         return About(
             tool=self.tool,
@@ -189,17 +189,21 @@ class Walk:
                 name: {column: kind["type"] for column, kind in entry["schema"].items()}
                 for name, entry in current.get("tables", {}).items()
             },
-            files=self._links(place),
+            files=self._links(),
         )
 
-    def _links(self, place: Path) -> dict[str, str]:
+    def _links(self) -> dict[str, str]:
         """Table -> the report beside this one that holds all of its rows."""
         links: dict[str, str] = {}
         for name, output in self.plan.pipeline.reports.items():
             tables = output.tables()
             if len(tables) == 1 and output.suffix != ".html":
-                links.setdefault(tables[0], f"{name}{output.suffix}")
+                links.setdefault(tables[0], self._file_name(name, output))
         return links
+
+    def _file_name(self, name: str, output: Output) -> str:
+        """The file of a report; a simulated one says so in its name, as csv has no other place for it."""
+        return f"{name}{'.simulated' if self.result.simulated else ''}{output.suffix}"
 
 
 def _absolute_host(asked: Asked) -> set[str]:

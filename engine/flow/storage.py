@@ -24,9 +24,10 @@ def open_storage(root: Path, *, simulated: bool) -> None:
     if found is None:
         replace_json(place, {"format": FORMAT, "simulated": simulated})
         return
-    if found.get("format") != FORMAT:
+    form = found.get("format") if isinstance(found, dict) else None
+    if form != FORMAT:
         raise StorageError(
-            f"{root} has format {found.get('format')}, this engine writes format {FORMAT}",
+            f"{root} has format {form}, this engine writes format {FORMAT}",
             "use the engine that made it",
         )
     if bool(found.get("simulated")) != simulated:

@@ -88,12 +88,14 @@ class Units:
             assert source.endpoint
             moved = parent.when_changed or source.when_changed
             for record, above in self._records(source.endpoint):
-                if source.where and not select.compile(source.where).search(record):
+                if not all(select.compile(path).search(record) for path in (source.where, parent.where) if path):
                     continue
-                taken = select.compile(source.take).search(record) if source.take else record
+                take = source.take or parent.take
+                taken = select.compile(take).search(record) if take else record
                 if taken is None:
                     continue
-                identity = jsontext.canonical([taken.get(name) for name in parent.by]) if parent.by else ""
+                fields = taken if isinstance(taken, dict) else {}
+                identity = jsontext.canonical([fields.get(name) for name in parent.by]) if parent.by and fields else ""
                 value = jsontext.canonical(select.compile(moved).search(record)) if moved else None
                 yield {**above, asked.alias: _trim(taken, asked.used.get(asked.alias, frozenset()))}, identity, value
 
@@ -104,7 +106,7 @@ class Units:
             binding = self._above.get((endpoint, unit), {})
             for frame in frames:
                 for row in rows_of(frame, spec.records):
-                    record = jsontext.read(row)
+                    record = jsontext.read(select.paired(row))
                     yield ({**record, **frame.meta.add} if isinstance(record, dict) else record), binding
 
     def _window(self, incremental: Incremental | None, mark: str | None) -> Window | None:

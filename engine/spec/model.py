@@ -205,6 +205,8 @@ class Parent(Model):
                 "a parent is one endpoint or a union",
                 "write { endpoint: apis } or { union: [apis, …], by: id }",
             )
+        if any(one.union for one in self.union):
+            raise Mistake("for-each", "a union holds endpoints, no other union", "write them all in one list")
         return self
 
 

@@ -15,7 +15,7 @@ from engine.core.select import Jmes
 from engine.flow.plan import parents, templates_in
 from engine.spec.model import Each, Endpoint, Parent, Pipeline, Table, Zipped
 
-SELDOM = 0.05
+SELDOM = 0.08
 
 
 @dataclass

@@ -121,7 +121,9 @@ class Maker:
         if rng.random() >= child.presence and not (fact and fact.needed):
             return MISSING
         if fact is None:
-            return self.make(child, scene)
+            spare = child.kind == "list" and child.least == 1 and child.element and child.element.kind == "leaf"
+            needed = spare and child.element and self.facts(child.element).needed
+            return MISSING if spare and not needed and rng.random() < 0.12 else self.make(child, scene)
         optional = not fact.needed and not fact.alone and not fact.refers and child.fixed is None
         if child in at:
             if fact.nulls and times.age(fact.what) == 3 and optional and rng.random() < 0.4:
@@ -131,7 +133,8 @@ class Maker:
             return times.written(at[child], fact)
         if fact.nulls and optional and fact.type == "integer" and rng.random() < 0.3:
             return rng.choice(fact.nulls)
-        if optional and not child.hints and fact.type != "boolean" and rng.random() < 0.03:
+        seldom = 0.25 if LIMITS.search(fact.what) else 0.04
+        if optional and not child.hints and fact.type != "boolean" and rng.random() < seldom:
             return MISSING
         return self.make(child, scene)
 
@@ -195,7 +198,8 @@ class Maker:
 
     def _values(self, shape: Shape, element: Shape, scene: Scene) -> list[Json]:
         fact = self.facts(element)
-        count = min(scene.rng.choice((1, 2, 2, 3, 4)), len(fact.values) or 4)
+        usual = (1, 1, 1, 2) if re.search(r"path|host|url|email", fact.what) else (1, 2, 2, 3, 4)
+        count = min(scene.rng.choice(usual), len(fact.values) or 4)
         found = [self._leaf(element, replace(scene, picked={})) for _ in range(max(count, shape.least))]
         kept = list(dict.fromkeys(found))
         return sorted(kept) if all(isinstance(one, str) and one.isdigit() for one in kept) else kept

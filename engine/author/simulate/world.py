@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from engine.author.simulate import binding, plant, vocabulary
-from engine.author.simulate.facts import Facts, facts
+from engine.author.simulate.facts import BAD_WORDS, Facts, facts
 from engine.author.simulate.form import Form, form
 from engine.author.simulate.judge import Judge, rows_of
 from engine.author.simulate.make import Maker, Pick, Scene
@@ -23,6 +23,8 @@ from engine.flow.plan import Asked, Binding, Plan, Window
 DAY = 86_400.0
 PAST_DAYS = 700
 FEW = ("environment", "env", "group", "region", "organization", "account", "tenant", "workspace", "flow", "team")
+SPARSE = ("action", "rule", "control", "attachment", "member", "exception", "policy")
+"""Of these a parent has a few, or none."""
 ROUNDS = 12
 EVERY = 60
 """About so many records in all below the records of a parent."""
@@ -91,7 +93,10 @@ class World:
         for number, (parent, settled) in enumerate(bound):
             rng = Random(f"{self.seed} {asked.name} {json.dumps(parent, sort_keys=True, default=str)}")
             add = self._add(asked, parent)
-            rows = self._unit(made, settled, self._count(made, len(bound), number, rng), rng, add)
+            count = self._count(made, len(bound), number, rng)
+            if any(isinstance(value, str) and BAD_WORDS.fullmatch(value) for value in settled.values.values()):
+                count = max(1, count // 3)  # an endpoint that asks for what is revoked, and the like
+            rows = self._unit(made, settled, count, rng, add)
             unit = Unit(asked, parent, tuple(row for row, _ in rows), add)
             self.units[asked.name].append(unit)
             for table in made.tables:
@@ -180,6 +185,8 @@ class World:
         size = getattr(getattr(made.endpoint.paginate, "size", None), "value", None)
         fewest = self._fewest(made)
         if made.endpoint.for_each:
+            if made.noun.endswith(SPARSE):
+                return rng.choice((0, 1, 1, 2, 3))
             count = max(1, min(30, round(EVERY / max(units, 1) * rng.uniform(0.5, 1.5))))
             count = min(count, 1 + fewest // 2) if fewest else count
             return 0 if number and rng.random() < 0.05 else count
@@ -188,8 +195,8 @@ class World:
             return len(listed) or rng.randint(4, 6)
         if fewest and len(self._referred(made)) == 1:
             return fewest
-        sources = max([len(self.plan.pipeline.tables[table].from_) for table in made.tables], default=1)
-        count = max(rng.randint(32, 58) // sources, len(listed), 6)
+        several = any(len(self.plan.pipeline.tables[table].from_) > 1 for table in made.tables)
+        count = max(rng.randint(32, 58) // (2 if several else 1), len(listed), 6)
         return max(count, size + 5) if size and size <= 50 else count
 
     def _referred(self, made: Form) -> set[str]:

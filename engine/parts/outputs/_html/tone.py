@@ -18,6 +18,7 @@ TONES = {
     "info": "none",
     "none": "none",
     "unknown": "none",
+    "unspecified": "none",
     "not applicable": "none",
     "fail": "bad",
     "failed": "bad",

@@ -1,0 +1,1 @@
+"""The pages that ship with the engine, each against a stand-in of its vendor."""
