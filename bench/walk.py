@@ -117,8 +117,7 @@ class Handler(BaseHTTPRequestHandler):
 def serve() -> None:
     """Serve until killed; the first line on the standard output is the port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    sys.stdout.write(f"{server.server_address[1]}\n")
-    sys.stdout.flush()
+    say(str(server.server_address[1]))
     server.serve_forever()
 
 
@@ -143,7 +142,7 @@ def walk(url: str, records: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "walk.yaml")
         page.write_text(PAGE)
-        engine = Engine(config=Config(storage=Path(folder, "storage")), env={"PEPPER": "pepper"})
+        engine = Engine(config=Config.model_validate({"storage": Path(folder, "storage")}), env={"PEPPER": "pepper"})
         where = {"url": f"{url}/{records // PAGE_ROWS}"}
         began = time.perf_counter()
         engine.collect(page, params=where)
@@ -153,7 +152,7 @@ def walk(url: str, records: int) -> None:
     assert result.status == "succeeded", result.as_json()
     assert result.records_processed == records, result.records_processed
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(
+    say(
         json.dumps(
             {
                 "collect": collected - began,
@@ -165,9 +164,15 @@ def walk(url: str, records: int) -> None:
     )
 
 
+def say(line: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(counts: list[int]) -> None:
     """Print a table of one row for each number of records."""
-    print(f"{'records':>10} {'collect s':>10} {'process s':>10} {'CPU s':>8} {'peak MB':>8} {'records/s':>10}")
+    say(f"{'records':>10} {'collect s':>10} {'process s':>10} {'CPU s':>8} {'peak MB':>8} {'records/s':>10}")
     for records in counts:
         with serving() as url:
             done = subprocess.run(
@@ -179,7 +184,7 @@ def main(counts: list[int]) -> None:
             )
         found = json.loads(done.stdout)
         rate = records / (found["collect"] + found["process"])
-        print(
+        say(
             f"{records:>10,} {found['collect']:>10.2f} {found['process']:>10.2f} {found['cpu']:>8.2f} "
             f"{found['peak_mb']:>8.0f} {rate:>10,.0f}"
         )

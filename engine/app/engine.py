@@ -261,6 +261,7 @@ class Engine:
                     walk = replace(walk, auth=vendor.auth, reach=vendor.reach)
                 if "collect" in works:
                     walk.collect()
+                    self._tell(result, works, clock)
                 if "process" in works:
                     walk.process(stage)
                 if "report" in works:
@@ -272,6 +273,13 @@ class Engine:
             result.duration_seconds = time.monotonic() - began
             ledger.end_run(result.run, status=result.status, ended_at=rfc3339(clock.instant()), result=result.as_json())
         return result
+
+    def _tell(self, result: Result, works: Sequence[str], clock: Clock) -> None:
+        """Record why something could not be collected, in the result and in the storage."""
+        context: dict[str, Json] = {"tool_name": result.tool, "collection_type": "+".join(works)}
+        for failure in result.failures:
+            result.errors.append(log.record(failure, at=clock.instant(), context=context))
+            log.write(self.config.storage, result.errors[-1])
 
     def _begin(
         self, source: Source, plan: Plan, works: Sequence[str], clock: Clock, ledger: Any, simulated: bool

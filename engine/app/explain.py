@@ -23,6 +23,7 @@ def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[
         "title": page.title or page.tool,
         "page": source.document.file,
         "auth": connection.auth.word if connection.auth else "none",
+        "base_url": str(_filled(connection.base_url, plan)).rstrip("/"),
         "concurrency": _filled(connection.concurrency, plan),
         "rate_limit": _rates(connection.rate_limit, plan),
         "hosts": _hosts(plan),
@@ -122,7 +123,7 @@ def _endpoint(asked: Asked, plan: Plan) -> dict[str, Json]:
 def _table(name: str, table: Table | None, plan: Plan, verbose: bool) -> dict[str, Json]:
     if table is None:
         return {"table": name, "from": [name], "stages": {"validation": 0, "enrichment": 0}}
-    reads = sorted(flow.table_needs(plan.pipeline, table))
+    reads = sorted(flow.table_needs(plan.pipeline, name, table))
     found: dict[str, Json] = {"table": name, "doc": table.doc, "from": list(table.from_), "reads": reads}
     found |= {"key": list(table.key), "mode": table.mode, "columns": len(table.columns)}
     if table.sql:

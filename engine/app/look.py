@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from engine.core.kinds import About
 from engine.core.registry import Registry
 from engine.flow.publish import Shelf
 from engine.flow.raw import Store
+from engine.flow.storage import is_simulated
 
 CHUNK = 1 << 16
 
@@ -40,7 +42,8 @@ class Shown:
         """The rows as the output of that name (csv, json, jsonl) writes them, piece by piece."""
         output = self.registry.part("outputs", form)
         if output is None:
-            raise ConfigError(f'no output is called "{form}"{self.registry.suggest("outputs", form)}')
+            words = self.registry.words("outputs")
+            raise ConfigError(f'no output is called "{form}"{nearest(form, words)}', f"there are {', '.join(words)}")
         about = About("", "", "", datetime.fromtimestamp(0, UTC), False, types={self.table: self.columns})
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "rows"
@@ -62,6 +65,7 @@ def tables(root: Path, tool: str) -> list[dict[str, Json]]:
             "table": name,
             "rows": entry["rows"],
             "complete": entry.get("complete", True),
+            "simulated": bool(current.get("simulated")),
             "made": _when(entry["run"]),
             "columns": len(entry["schema"]),
             "notes": entry.get("notes", []),
@@ -109,13 +113,10 @@ def pages(
     chosen = run or runs[-1]
     if chosen not in runs:
         raise ConfigError(f'run "{chosen}" kept no pages of {endpoint}', f"these did: {', '.join(runs)}")
-    last = None if limit is None else limit
-    for number, frame in enumerate(store.frames(endpoint, chosen)):
-        if page is not None and number != page:
-            continue
-        if last is not None and last <= 0:
-            return
-        last = None if last is None else last - 1
+    simulated = is_simulated(root)
+    numbered = enumerate(store.frames(endpoint, chosen))
+    wanted = ((number, frame) for number, frame in numbered if page is None or number == page)
+    for number, frame in islice(wanted, limit):
         meta = frame.meta
         found: dict[str, Json] = {
             "run": chosen,
@@ -124,9 +125,14 @@ def pages(
             "at": rfc3339(datetime.fromtimestamp(meta.at, UTC)),
             "records": meta.rows,
             "redacted": meta.redacted,
+            "simulated": simulated,
             "answer": json.loads(frame.body) if frame.body.strip() else None,
         }
-        yield {**found, **({"asked": meta.body} if meta.body is not None else {}), **({"add": meta.add} if meta.add else {})}
+        yield {
+            **found,
+            **({"asked": meta.body} if meta.body is not None else {}),
+            **({"add": meta.add} if meta.add else {}),
+        }
 
 
 def _current(root: Path, tool: str) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""A page in its long form: every word written out, with where it comes from as a comment where the author did not write it."""
+"""A page in its long form: every word written out, with a comment where it is not the author's own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def _origins(source: Source) -> dict[Any, str]:
 
 def _marks(node: Node) -> Iterator[Any]:
     yield node.mark
-    for below in node.value.values() if isinstance(node.value, dict) else node.value if isinstance(node.value, list) else ():
+    for below in (
+        node.value.values() if isinstance(node.value, dict) else node.value if isinstance(node.value, list) else ()
+    ):
         yield from _marks(below)
 
 
@@ -63,13 +65,9 @@ def _entry(head: str, value: Any, node: Node | None, depth: int, origins: Origin
     comment = said or (f"  # {origin}" if origin else "")
     inside = {} if origin and not said else origins
     lines = list(_lines(value, node, depth + 1, inside))
-    if lines:
-        yield f"{pad}{head}:{comment}"
-        yield from lines
-    else:
-        yield f"{pad}{head}: {_scalar(value, depth)}{comment}" if "\n" not in (text := _scalar(value, depth)) else (
-            f"{pad}{head}: {text.replace(chr(10), comment + chr(10), 1)}"
-        )
+    first, *rest = ["", *lines] if lines else (" " + _scalar(value, depth)).split("\n")
+    yield f"{pad}{head}:{first}{comment}"
+    yield from rest
 
 
 def _lines(value: Any, node: Node | None, depth: int, origins: Origins) -> Iterator[str]:
@@ -121,7 +119,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _scalar(value: Any, depth: int) -> str:
-    if isinstance(value, Mapping) or (isinstance(value, BaseModel)):
+    if isinstance(value, (Mapping, BaseModel)):
         return "{}"
     if isinstance(value, (list, tuple)):
         return "[]"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.core import template
 from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, nearest
-from engine.core.values import Duration, Rate, Secret
+from engine.core.values import Secret
 from engine.flow.plan import Settings
 from engine.spec.model import Param, SecretSource
+from engine.spec.params import typed
 from engine.spec.read import Source
 
 
@@ -66,17 +67,14 @@ def _params(
     problems: list[Finding],
 ) -> dict[str, Json]:
     declared = source.pipeline.params
-    for name in given:
-        if name not in declared:
-            raise ConfigError(
-                f'the page has no param "{name}"{nearest(name, list(declared))}',
-                f"it has {', '.join(declared) or 'none'}",
-            )
+    _known("param", (*given, *config), declared)
     raw = {name: _first(name, param, given, config, env) for name, param in declared.items()}
     found: dict[str, Json] = {}
     for name in _in_order(declared, raw):
         param = declared[name]
         value, origin = raw[name]
+        if any(above not in found for above in _named(value, origin) if above in declared):
+            continue  # what it is made of is told already
         try:
             if isinstance(value, str) and origin == "default" and "${" in value:
                 value = template.render(value, {"param": found})
@@ -86,6 +84,7 @@ def _params(
             problems.append(source.finding(("params", name), Mistake("param", text, mistake.fix)))
             continue
         if value is None and not param.optional:
+            del found[name]
             ways = [f"-p {name}=…", f"params: {{ {source.pipeline.tool}: {{ {name}: … }} }} in config.yaml"]
             ways += [f"the environment variable {param.env}"] if param.env else []
             text = f'param "{name}" is not set{f": {param.doc}" if param.doc else ""}'
@@ -107,6 +106,22 @@ def _first(
     return param.default, "default"
 
 
+def _named(value: Any, origin: str) -> list[str]:
+    """The params that a default names."""
+    if not isinstance(value, str) or origin != "default":
+        return []
+    return [reference.path[0] for reference in template.compile(value).references if reference.path]
+
+
+def _known(what: str, names: Iterable[str], declared: Mapping[str, object]) -> None:
+    for name in names:
+        if name not in declared:
+            raise ConfigError(
+                f'the page has no {what} "{name}"{nearest(name, list(declared))}',
+                f"it has {', '.join(declared) or 'none'}",
+            )
+
+
 def _in_order(declared: Mapping[str, Param], raw: Mapping[str, tuple[Any, str]]) -> list[str]:
     """Params so that each stands behind those its default names."""
     order: list[str] = []
@@ -115,55 +130,14 @@ def _in_order(declared: Mapping[str, Param], raw: Mapping[str, tuple[Any, str]])
         value, origin = raw[name]
         if name in order or name in above:
             return
-        if isinstance(value, str) and origin == "default":
-            for reference in template.compile(value).references:
-                if reference.path and reference.path[0] in declared:
-                    visit(reference.path[0], (*above, name))
+        for below in _named(value, origin):
+            if below in declared:
+                visit(below, (*above, name))
         order.append(name)
 
     for name in declared:
         visit(name, ())
     return order
-
-
-def typed(param: Param, value: Any) -> Json:
-    """A param's value as its type says; raises Mistake."""
-    text = str(getattr(value, "text", value)).strip() if not isinstance(value, (bool, list)) else value
-    if param.type == "list":
-        values = value if isinstance(value, list) else str(text).split(param.split)
-        return [str(one).strip() for one in values if str(one).strip()]
-    return TYPED[param.type](str(text).lower() if isinstance(text, bool) else str(text))
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise Mistake("param", f'"{text}" is not a whole number') from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Mistake("param", f'"{text}" is not a number') from None
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise Mistake("param", f'"{text}" is not true or false')
-    return text.lower() == "true"
-
-
-TYPED: Mapping[str, Callable[[str], Json]] = {
-    "string": str,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "duration": Duration.read,
-    "rate": Rate.read,
-    "path": str,
-}
 
 
 # --- secrets
@@ -173,6 +147,7 @@ def _secrets(
     source: Source, given: Mapping[str, str], env: Mapping[str, str], problems: list[Finding]
 ) -> dict[str, Secret]:
     found = {}
+    _known("secret", given, source.pipeline.secrets)
     for name, wanted in source.pipeline.secrets.items():
         try:
             text = _secret(source, name, wanted, given, env)
@@ -198,8 +173,8 @@ def _secret(
 ) -> str | None:
     text = given.get(name) or (env.get(wanted.env) if wanted.env else None)
     if not text and wanted.file:
-        path = Path(wanted.file).expanduser()
-        text = _read(path if path.is_absolute() else source.folder / path, name) if path.exists() else None
+        path = source.folder / Path(wanted.file).expanduser()
+        text = _read(path, name) if path.exists() else None
     if text and wanted.or_path and not text.lstrip().startswith("{") and Path(text).expanduser().is_file():
         text = _read(Path(text).expanduser(), name)
     return text or None

@@ -15,6 +15,9 @@ from engine.cli.options import as_json, open_engine, places
 
 SCREEN_ROWS = 20
 WIDEST = 60
+NARROWEST = 8
+"""Columns that would get less than this are written below one another."""
+SIMULATED = "SIMULATED: all of this is made up"
 
 
 @click.command()
@@ -24,7 +27,9 @@ WIDEST = 60
 @click.option(
     "--limit", type=click.IntRange(0), help=f"At most so many rows.  [default: {SCREEN_ROWS} in a table, else all]"
 )
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", show_default=True
+)
 @click.option("--quarantine", is_flag=True, help="The rows that broke a rule, with rule, value and kept page.")
 @places
 def show(
@@ -37,7 +42,9 @@ def show(
     config: Path | None,
     storage: Path | None,
 ) -> int:
-    """Print the rows of a table; without TABLE, the tables there are.
+    """Print the rows of a table.
+
+    Without TABLE, the tables there are.
 
     \b
     Example:
@@ -97,12 +104,15 @@ COMMANDS: Sequence[click.Command] = (show, raw)
 def _page(kept: Mapping[str, Any]) -> str:
     from engine.cli.text import clean, count
 
-    head = f"page {kept['page']}  {kept['request']}  {count(kept['records'], 'record')}  {kept['at']}  run {kept['run']}"
+    head = (
+        f"page {kept['page']}  {kept['request']}  {count(kept['records'], 'record')}  {kept['at']}  run {kept['run']}"
+    )
     asked = [f"asked: {json.dumps(kept['asked'], ensure_ascii=False)}"] if "asked" in kept else []
     added = [f"added to each record: {json.dumps(kept['add'], ensure_ascii=False)}"] if "add" in kept else []
+    made_up = [SIMULATED] if kept["simulated"] else []
     redacted = ["redacted before it was kept"] if kept["redacted"] else []
     body = json.dumps(kept["answer"], indent=2, ensure_ascii=False)
-    return clean("\n".join([head, *asked, *added, *redacted, body])) + "\n"
+    return clean("\n".join([head, *made_up, *asked, *added, *redacted, body])) + "\n"
 
 
 def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:
@@ -116,13 +126,23 @@ def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:
 
         heads = ("table", "rows", "columns", "complete", "made", "notes")
         rows = [
-            (one["table"], one["rows"], one["columns"], "yes" if one["complete"] else "no", one["made"], "; ".join(one["notes"]))
+            (
+                one["table"],
+                one["rows"],
+                one["columns"],
+                "yes" if one["complete"] else "no",
+                one["made"],
+                "; ".join(one["notes"]),
+            )
             for one in found
         ]
         if form == "csv":
             csv.writer(sys.stdout, lineterminator="\n").writerows([heads, *rows])
         else:
-            console().print(table(heads, rows, right=("rows", "columns")))
+            out = console()
+            if any(one["simulated"] for one in found):
+                out.print(SIMULATED, style="bold magenta")
+            out.print(table(heads, rows, right=("rows", "columns")))
 
 
 def _rows(shown: Any) -> None:
@@ -133,8 +153,12 @@ def _rows(shown: Any) -> None:
     rows = [[_cell(record[name]) for name in shown.columns] for record in records]
     out = console()
     if shown.simulated:
-        out.print("SIMULATED: all of this is made up", style="bold magenta")
-    out.print(table(list(shown.columns), rows, right=numbers))
+        out.print(SIMULATED, style="bold magenta")
+    if len(shown.columns) * NARROWEST > out.width:
+        for row in rows:
+            out.print(table(("", ""), zip(shown.columns, row, strict=True)))
+    else:
+        out.print(table(list(shown.columns), rows, right=numbers, fold=False))
     more = f"; --limit {shown.matched} shows all, --format csv writes them" if len(rows) < shown.matched else ""
     out.print(f"{len(rows):,} of {count(shown.matched, 'row')}{more}", style="dim")
 
@@ -143,4 +167,5 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.replace("\n", "↵")
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

@@ -39,7 +39,9 @@ def places(command: Command) -> Command:
 params = click.option(
     "-p", "--param", "params", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Set a param of the page."
 )
-only = click.option("--only", multiple=True, metavar="NAME", help="Only this endpoint, with those above it. Repeatable.")
+only = click.option(
+    "--only", multiple=True, metavar="NAME", help="Only this endpoint, with those above it. Repeatable."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -18,7 +18,9 @@ from engine.cli.options import as_json, only, open_engine, params, places
 @params
 @only
 @click.option("--resolved", is_flag=True, help="Print the page in its long form, with where each value is from.")
-@click.option("-v", "--verbose", is_flag=True, help="Also name the columns that are read one record at a time, and why.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also name the columns that are read one record at a time, and why."
+)
 @places
 @as_json
 def plan(
@@ -58,7 +60,9 @@ def plan(
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @places
 def lint(pages: Sequence[str], form: str, config: Path | None, storage: Path | None) -> int:
-    """Say everything that is wrong with pages; without a PAGE, with all of them.
+    """Say what is wrong with a page.
+
+    Without a PAGE, with all of them. Ends with 2 where there is an error.
 
     \b
     Example:
@@ -116,7 +120,7 @@ def _tool(one: Mapping[str, Any]) -> tuple[str, ...]:
 @click.argument("word", required=False)
 @as_json
 def reference(word: str | None, as_json: bool) -> int:
-    """Explain a word of the language; without one, the whole language.
+    """Explain a word of the language, or all of it.
 
     \b
     Example:

@@ -18,11 +18,16 @@ def show(plan: Mapping[str, Json]) -> None:
     out.print(clean(f"{plan['title']}  {plan['page']}"), style="bold")
     _needs(out, plan)
     out.print()
+    out.print(clean(f"base address {plan['base_url']}"))
     limits = " and ".join(plan["rate_limit"]) or "no rate limit"
     out.print(clean(f"asks {', '.join(plan['hosts'])}"))
-    out.print(clean(f"signs in with {plan['auth']}, {limits}, {count_or_text(plan['concurrency'])} at once"))
+    out.print(clean(f"signs in with {plan['auth']}, {limits}, {_requests(plan['concurrency'])} at once"))
     out.print()
-    rows = [(number, one["endpoint"], f"{one['method']} {one['url']}", _how(one)) for number, one in enumerate(plan["endpoints"], 1)]
+    base = plan["base_url"]
+    rows = [
+        (number, one["endpoint"], f"{one['method']} {one['url'].removeprefix(base)}", _how(one))
+        for number, one in enumerate(plan["endpoints"], 1)
+    ]
     out.print(table(("", "endpoint", "request", "how"), rows, right=("",)))
     out.print()
     made = [(number, one["table"], _from(one), _stages(one)) for number, one in enumerate(plan["tables"], 1)]
@@ -56,7 +61,7 @@ def _value(param: Mapping[str, Json]) -> tuple[str, str]:
     return (", ".join(map(str, value)) if isinstance(value, list) else str(value)), param["from"]
 
 
-def count_or_text(value: Json) -> str:
+def _requests(value: Json) -> str:
     """A number of requests; a template where it is not known yet."""
     return count(value, "request") if isinstance(value, int) else f"{value} requests"
 

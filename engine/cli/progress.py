@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.app import events
-from engine.cli.text import clean, count
+from engine.cli.text import clean, count, gaps
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 LONG_SECONDS = 10.0
@@ -31,12 +32,18 @@ def watch() -> Iterator[events.Sink]:
         yield Lines()
         return
     from rich.console import Console
+
+    with bars_on(Console(stderr=True, highlight=False, markup=False)) as bars:
+        yield Bars(bars=bars)
+
+
+def bars_on(console: Console) -> Progress:
+    """Bars at the foot of a terminal, gone when it is left."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
     words = [TextColumn("{task.fields[" + name + "]}", markup=False) for name in ("counts", "words")]
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), *words)
-    with Progress(*columns, console=Console(stderr=True, highlight=False, markup=False), transient=True) as bars:
-        yield Bars(bars=bars)
+    return Progress(*columns, console=console, transient=True)
 
 
 @dataclass
@@ -54,11 +61,11 @@ class Lines:
             case events.Waiting() if event.seconds >= LONG_SECONDS:
                 self.say(f"{event.endpoint}: waiting {event.seconds:,.0f} s, {event.why}")
             case events.Skipped():
-                self.words[event.endpoint][f"skipped: {event.say}"] = None
+                self.words[event.endpoint][event.say] = None
             case events.EndpointEnded():
-                said = [*self.words[event.endpoint], *(f"missing: {text}" for text in event.missing[:3])]
+                said = gaps(list(self.words[event.endpoint]), event.missing)
                 did = f"{count(event.pages, 'page')}, {count(event.rows, 'record')}"
-                self.say(f"{event.endpoint}: {'; '.join([did, *said])}")
+                self.say(f"{event.endpoint}: {did}" + (f"; {said}" if said else ""))
             case events.TableEnded():
                 apart = f", {event.quarantined:,} quarantined" if event.quarantined else ""
                 self.say(f"table {event.table}: {count(event.rows, 'row')}{apart}")

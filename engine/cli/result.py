@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.cli.text import clean, console, count, table
+from engine.cli.text import clean, console, count, gaps, table
 
 Json = Any
 COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
@@ -18,7 +18,9 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
     if result["simulated"]:
         out.print("SIMULATED: no vendor was asked, all of this is made up", style="bold magenta")
     if result["endpoints"]:
-        rows = [(one["endpoint"], f"{one['pages']:,}", f"{one['records']:,}", _ended(one)) for one in result["endpoints"]]
+        rows = [
+            (one["endpoint"], f"{one['pages']:,}", f"{one['records']:,}", _ended(one)) for one in result["endpoints"]
+        ]
         out.print()
         out.print(table(("endpoint", "pages", "records", ""), rows, right=("pages", "records")))
     if result["tables"]:
@@ -28,7 +30,11 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
     broken = list(_broken(result))
     if broken:
         out.print()
-        out.print(table(("level", "table", "rule that did not hold", "rows", "place on the page", ""), broken, right=("rows",)))
+        out.print(
+            table(
+                ("level", "table", "rule that did not hold", "rows", "place on the page", ""), broken, right=("rows",)
+            )
+        )
     if result["reports"]:
         out.print()
         out.print(table(("report", "path"), result["reports"].items()))
@@ -41,10 +47,7 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
 
 
 def _ended(endpoint: Mapping[str, Json]) -> str:
-    words = [f"skipped: {text}" for text in endpoint["skipped"]] + [f"missing: {text}" for text in endpoint["missing"][:3]]
-    if len(endpoint["missing"]) > 3:
-        words.append(f"and {len(endpoint['missing']) - 3} more are missing")
-    return "; ".join(words) or "complete"
+    return gaps(endpoint["skipped"], endpoint["missing"]) or "complete"
 
 
 def _made(made: Mapping[str, Json]) -> str:
@@ -83,7 +86,8 @@ def _next(result: Mapping[str, Json], page: str, options: str) -> Iterator[str]:
     tool, storage = result["tool"], result["storage"]
     apart = [made["table"] for made in result["tables"] if made["quarantined"]]
     if apart:
-        yield f"rows that broke a rule lie in {storage}/quarantine/{tool}; look: engine show {tool} {apart[0]} --quarantine{options}"
+        yield f"rows that broke a rule lie in {storage}/quarantine/{tool}"
+        yield f"look at them: engine show {tool} {apart[0]} --quarantine{options}"
     if result["status"] == "incomplete":
         again = " --simulate" if result["simulated"] else ""
         yield f"what is missing is asked for again: engine run {page}{again}{options}"

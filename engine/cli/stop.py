@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.app import Stop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 1.0
 """A request that hangs, or a long computation, may not keep a person waiting; what was kept is safe at any moment."""
 SHOW_CURSOR = "\x1b[?25h"
 
@@ -46,17 +46,16 @@ def _nothing(number: int, frame: object) -> None:
 
 
 def _listen(ours: socket.socket, stop: Stop, go_on: str) -> None:
+    timer = threading.Timer(PATIENCE_SECONDS, _end, [f"stopped; what was kept stays kept, go on with: {go_on}"])
+    timer.daemon = True
     with ours:
         while ours.recv(1):
             if stop.asked.is_set():
                 _end("ended at once")
             stop.asked.set()
             _say("stopping; once more ends it at once")
-            timer = threading.Timer(PATIENCE_SECONDS, _end, [f"stopped; what was kept stays kept, go on with: {go_on}"])
-            timer.daemon = True
             timer.start()
-    if stop.asked.is_set():
-        timer.cancel()
+    timer.cancel()
 
 
 def _end(text: str) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-PIPE_WIDTH = 200
+PIPE_WIDTH = 100_000
+"""A line of a file or a pipe is a line, however long."""
+MOST_GAPS = 3
+"""Gaps of one endpoint that a screen names; `--json` names all."""
 
 
 def clean(text: Any) -> str:
@@ -24,15 +26,27 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
-    """Rows below their heads, the columns `right` aligned to the right."""
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), fold: bool = True
+) -> Table:
+    """Rows below their heads, the columns `right` aligned to the right; what is too wide is folded or cut."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        justify = "right" if head in right else "left"
-        made.add_column(head, justify=justify, no_wrap=head in right, overflow="fold")  # type: ignore[arg-type]  # rich names no type for it
+        side: Literal["left", "right"] = "right" if head in right else "left"
+        whole = not fold or head in right
+        made.add_column(head, justify=side, no_wrap=whole, overflow="fold" if fold else "ellipsis")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else clean(cell) for cell in row))
+        made.add_row(*(clean(cell) for cell in row))
     return made
+
+
+def gaps(skipped: Sequence[str], missing: Sequence[str]) -> str:
+    """Why something was left out or is missing: the first of each, and how many more there are."""
+    said = []
+    for word, texts in (("skipped", skipped), ("missing", missing)):
+        said += [f"{word}: {text}" for text in texts[:MOST_GAPS]]
+        said += [f"and {len(texts) - MOST_GAPS:,} more"] if len(texts) > MOST_GAPS else []
+    return "; ".join(said)
 
 
 def count(number: int, what: str) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 from engine.core.errors import Json
+
+SURROGATE = re.compile(
+    rb"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
 
 
 class NoJson(ValueError):
@@ -16,7 +21,7 @@ class NoJson(ValueError):
 def read(text: bytes | bytearray | memoryview | msgspec.Raw | str) -> Json:
     """The value of a JSON text; raises NoJson."""
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(text if isinstance(text, str) else paired(bytes(text)))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise NoJson(str(error)) from None
 
@@ -24,10 +29,20 @@ def read(text: bytes | bytearray | memoryview | msgspec.Raw | str) -> Json:
 def is_whole(text: bytes) -> bool:
     """Whether a text is JSON from beginning to end; looked through, not decoded."""
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        msgspec.json.decode(paired(text), type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return True
+
+
+def paired(body: bytes) -> bytes:
+    """The JSON text with U+FFFD for each lone surrogate.
+
+    No UTF-8 text can hold one: Polars reads NUL in its place, or refuses the whole text, as msgspec does.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return SURROGATE.sub(lambda found: rb"\ufffd" if found.group(1) else found.group(), body)
 
 
 def write(value: Any) -> bytes:

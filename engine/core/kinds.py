@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from engine.core import template
-from engine.core.errors import Json, Level, Mistake
+from engine.core.errors import Json, Level, Mistake, nearest
 from engine.core.values import Percent, Secret
 from engine.core.wire import Page, Place, Request
 
@@ -52,11 +52,13 @@ class Part(BaseModel):
         """`none` or `{ offset: { … } }` -> the part of that word."""
         if isinstance(value, cls):
             return value
-        word, settings = (value, {}) if isinstance(value, str) else _one_word(cls.kind, value)
         registry = (info.context or {})["registry"]
+        words = registry.words(cls.kind)
+        word, settings = (value, {}) if isinstance(value, str) else _one_word(cls.kind, value, words)
         part = registry.part(cls.kind, word)
         if part is None:
-            raise Mistake("unknown-word", f'no {NOUNS[cls.kind]} is called "{word}"{registry.suggest(cls.kind, word)}')
+            text = f'no {NOUNS[cls.kind]} is called "{word}"{nearest(word, words)}'
+            raise Mistake("unknown-word", text, f"there are {', '.join(words)}")
         chosen: Self = part.of(settings, info.context, word)
         return chosen
 
@@ -81,10 +83,11 @@ class Part(BaseModel):
 NOUNS = {"auth": "auth", "paginate": "paginator", "rules": "rule", "steps": "step", "outputs": "output"}
 
 
-def _one_word(kind: str, value: Any) -> tuple[str, Any]:
+def _one_word(kind: str, value: Any, words: Sequence[str]) -> tuple[str, Any]:
     if isinstance(value, dict) and len(value) == 1:
         return next(iter(value.items()))
-    raise Mistake("one-word", f"write one word here, such as {{ {NOUNS[kind]}: … }}: the key chooses the {NOUNS[kind]}")
+    noun = NOUNS[kind]
+    raise Mistake("one-word", f"one {noun} belongs here: its word is the key", f"write {{ {words[-1]}: … }}")
 
 
 def fill(value: Any, scope: Mapping[str, Any]) -> Any:
@@ -194,6 +197,13 @@ class Paginator(Part):
     def after(self, cursor: Cursor, page: Page) -> Cursor | None:
         """The cursor behind this page; None when it was the last. A first cursor is never None's equal: see `start`."""
 
+    def past(self, cursor: Cursor, total: int | None) -> Cursor | None:
+        """The cursor behind a page that cannot be had; None when only that page could tell, or when it was the last.
+
+        `total` is what earlier pages declared.
+        """
+        return None
+
     def declared(self, page: Page) -> int | None:
         """How many records the vendor says there are, where it says so."""
         return None
@@ -277,6 +287,10 @@ class Rule(Part):
 
     def finished(self, columns: Mapping[str, pl.DataType]) -> str | None:
         """What is wrong with the columns of the table after enrichment, or None."""
+        return None
+
+    def hides(self, text: pl.Expr) -> pl.Expr | None:
+        """Where the text of a record, or of a value in it, must not be shown; None when it always may."""
         return None
 
     def uses(self) -> Sequence[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
-from engine.core.errors import nearest
 from engine.core.kinds import KINDS, Part
 
 
@@ -40,11 +39,6 @@ class Registry:
             if (kind, word) in self.found:
                 self.found[kind, word].word = word
         return self.found.get((kind, word))
-
-    def suggest(self, kind: str, word: str) -> str:
-        """The end of a sentence: the nearest word of a kind, or all there are."""
-        words = self.words(kind)
-        return nearest(word, words) or f"; there are {', '.join(words)}"
 
     def parts(self) -> Iterator[tuple[str, str, type[Part]]]:
         """Every kind, word and class, for the reference and the tests of the house."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,19 @@ import polars as pl
 
 from engine.core import jsontext, select, sql
 from engine.core.errors import Json, Mistake
-from engine.core.kinds import View
+from engine.core.kinds import Reference
 from engine.flow import columns as kinds
 from engine.flow.enrich import enrich
 from engine.flow.frames import AT, Kept, Reader, Reject, Rows, Span, batches, empty, slices
-from engine.flow.ledger import Collection
+from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, definition, finish, quarantine
+from engine.flow.merge import Merger
 from engine.flow.publish import PartWriter
 from engine.flow.raw import Frame, rows_of
 from engine.flow.reshape import Reshaper
-from engine.flow.sort import Sorter, duplicates, same_key
-from engine.flow.surroundings import Surroundings
-from engine.flow.validate import BROKEN, HIDDEN, Outcome, Validator, repeats
+from engine.flow.sort import Sorter
+from engine.flow.surroundings import Surroundings, require
+from engine.flow.validate import BROKEN, Outcome, Placed, Validator, repeats
 from engine.spec.model import Table
 
 FIRST_ROWS = 1_000
@@ -47,22 +48,22 @@ class Assembly:
         """A hash of what the page says of the table."""
         return definition(self.around.plan, self.name, self.table)
 
-    def run(self, taken: Sequence[Collection], base: Mapping[str, Json] | None) -> None:
+    def run(self, taken: Sequence[Sealed], base: Mapping[str, Json] | None) -> None:
         """Read, sort, check, merge, enrich and write."""
-        wanted, pages = self._settled(self._pages(taken))
+        wanted, pages = self._settled(taken)
         sorter = Sorter(self.scratch, self.table.key)
         contracts = self._read(wanted, pages, sorter)
         if base:
             sorter.take([self.around.shelf.home / file["path"] for file in base["base"] or base["files"]])
         view = self.around.view({column.name: kinds.TYPES[column.type] for column in wanted})
         rules = self.around.rules(self.name, self.table)
-        again = repeats(
-            self.table.validate_, self.table.key, lambda: (self._fresh(frame)[0] for frame in sorter.merged())
-        )
-        validator = Validator(rules, view, self.table.key, again, self.around.known, contracts)
-        self._write(sorter, validator, view, wanted, taken)
+        starts = {span.run: span.start for span in reversed(self.spans)}
+        merger = Merger(self.around.mode(self.table), self.table.key, self.table.deduplicate, sorted(starts.values()))
+        again = repeats(self.table.validate_, self.table.key, lambda: map(merger.comparable, sorter.merged()))
+        validator = Validator(rules, view, self.table.key, again, self._known(sorter, view.columns), contracts)
+        self._write(sorter, merger, validator, wanted, taken)
 
-    def _pages(self, taken: Sequence[Collection]) -> Iterator[Kept]:
+    def _pages(self, taken: Sequence[Sealed]) -> Iterator[Kept]:
         """Every kept page of the collections, in the order of their runs."""
         for one in sorted(
             taken, key=lambda one: (one.run, [str(name) for name in self.table.from_].index(one.endpoint))
@@ -81,20 +82,19 @@ class Assembly:
         except select.SelectError as error:
             raise Mistake("rows", f"{error} ({frame.meta.request})") from None
 
-    def _settled(self, pages: Iterator[Kept]) -> tuple[list[kinds.Wanted], Iterable[Kept]]:
+    def _settled(self, taken: Sequence[Sealed]) -> tuple[list[kinds.Wanted], Iterable[Kept]]:
         """The columns with their types, and the pages, of which some were looked at for the types."""
-        if self.table.columns and all(column.type for column in self.table.columns.values()):
-            return kinds.settle(self.table.columns, {}, ()), pages
-        head: list[Kept] = []
-        for page in pages:
-            head.append(page)
-            if sum(len(one.rows) for one in head) >= FIRST_ROWS:
-                break
-        records = [_record(row, page.frame.meta.add) for page in head for row in islice(page.rows, FIRST_ROWS)]
         before = (self.around.current.get("tables", {}).get(self.name) or {}).get("schema", {})
         pinned = {name: kind["type"] for name, kind in before.items() if kind.get("pinned")}
-        columns = self.table.columns or kinds.all_fields(records)
-        return kinds.settle(columns, pinned, records), chain(head, pages)
+        if not self.table.columns:
+            return kinds.all_fields(_records(self._pages(taken)), pinned), self._pages(taken)
+        pages, head = self._pages(taken), list[Kept]()
+        if not all(column.type for column in self.table.columns.values()):
+            for page in pages:
+                head.append(page)
+                if sum(len(one.rows) for one in head) >= FIRST_ROWS:
+                    break
+        return kinds.settle(self.table.columns, pinned, list(_records(head))), chain(head, pages)
 
     def _read(self, wanted: Sequence[kinds.Wanted], pages: Iterable[Kept], sorter: Sorter) -> dict[int, dict[int, str]]:
         """Fill the sorter with typed rows; gives the contracts that records broke, rule number -> arrival -> why."""
@@ -112,7 +112,7 @@ class Assembly:
             for piece in slices(pages, self.spans, added):
                 for number, contract in contracts.items():
                     for at, row in enumerate(piece.rows):
-                        if (says := contract(jsontext.read(select.paired(row)))) is not None:
+                        if (says := contract(jsontext.read(row))) is not None:
                             broken[number][piece.start + at] = says
                 yield piece
 
@@ -142,46 +142,36 @@ class Assembly:
                 found[number] = check
         return found
 
-    def _fresh(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """New rows in key order: repeats dropped, one row a key where the page says so."""
-        new = frame.filter(pl.col(AT).is_not_null())
-        new, repeated = duplicates(new, self.table.key)
-        rule = self.table.deduplicate
-        if rule is None or not self.table.key:
-            return new, repeated
-        by = [*self.table.key, *([rule.order_by] if rule.order_by else []), AT]
-        kept = new.sort(by).unique(subset=list(self.table.key), keep=rule.keep, maintain_order=True)
-        return kept, repeated + new.height - kept.height
-
     def _write(
         self,
         sorter: Sorter,
+        merger: Merger,
         validator: Validator,
-        view: View,
         wanted: Sequence[kinds.Wanted],
-        taken: Sequence[Collection],
+        taken: Sequence[Sealed],
     ) -> None:
         around, table = self.around, self.table
         folder = f"{self.name}/{around.run.id}"
-        writer, base = PartWriter(around.shelf.home, folder), PartWriter(around.shelf.home, folder, "base")
+        writer, base = PartWriter(around.home, folder), PartWriter(around.home, folder, "base")
         keeps_base = bool(table.enrich) and around.mode(table) != "replace"
-        steps, given = around.steps(table), around.given(view)
+        steps, given = around.steps(table), around.given(validator.view)
         broken: list[pl.DataFrame] = []
         for frame in sorter.merged():
             around.check()
-            fresh, repeated = self._fresh(frame)
+            fresh, same_key, repeated = merger.arrived(frame)
             self.made.repeated += repeated
-            good, bad = validator.split(fresh, same_key(fresh, table.key))
+            good, bad = validator.split(fresh, same_key)
             broken += [bad] if bad.height else []
-            rows = self._merged(frame.filter(pl.col(AT).is_null()), good)
+            rows = self._without_deleted(merger.merged(frame, good))
+            validator.count(rows)
             if keeps_base:
                 base.add(rows)
             writer.add(enrich(rows, steps, given))
         self.made.outcomes = [*self._type_outcome(), *validator.finish(dict(writer.schema or {}))]
-        bad_rows = pl.concat(broken) if broken else pl.DataFrame(schema=BROKEN)
-        self.made.quarantined = len({*bad_rows[AT].to_list(), *(reject.at for reject in self.rejects)})
-        if self.made.quarantined:
-            quarantine(around.shelf, self.name, around.run, bad_rows, self._rejected(), self.spans)
+        bad_rows = pl.concat([self._rejected(validator.rules), *broken])
+        self.made.quarantined = bad_rows[AT].n_unique()
+        if bad_rows.height:
+            quarantine(around.shelf, self.name, around.run, bad_rows, self.spans)
         before = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
         moved = {**before, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
         types = {
@@ -190,21 +180,25 @@ class Assembly:
         }
         finish(self.made, writer, around.run, types, self.definition, moved, base.finish() if keeps_base else [])
 
-    def _merged(self, base: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
-        """What was there and what came: by key with upsert, one after the other with append."""
-        hidden = [name for name in HIDDEN if name in good.columns]
-        rows = good.drop(hidden)
-        if base.height:
-            rows = pl.concat([base.drop(hidden), rows])
-            if self.around.mode(self.table) == "upsert":
-                rows = rows.unique(subset=list(self.table.key), keep="last", maintain_order=True)
-                rows = rows.sort(list(self.table.key), maintain_order=True)
-            elif self.table.key:
-                rows = rows.unique(keep="first", maintain_order=True).sort(list(self.table.key), maintain_order=True)
-        if self.table.delete_when:
-            gone = sql.expression(self.table.delete_when, columns=dict(rows.schema), constants=self.around.constants())
-            rows = rows.filter(~gone.fill_null(False))
-        return rows
+    def _without_deleted(self, rows: pl.DataFrame) -> pl.DataFrame:
+        if not self.table.delete_when:
+            return rows
+        gone = sql.expression(self.table.delete_when, columns=dict(rows.schema), constants=self.around.constants())
+        return rows.filter(~gone.fill_null(False))
+
+    def _known(self, sorter: Sorter, columns: Collection[str]) -> Callable[[Reference], pl.Series]:
+        """The values that a column may refer to: of another table, or of any row of this one."""
+        own: dict[str, pl.Series] = {}
+
+        def known(reference: Reference) -> pl.Series:
+            if reference.table != self.name:
+                return self.around.known(reference)
+            if reference.to not in own:
+                require(reference, columns)
+                own[reference.to] = pl.concat([frame[reference.to].unique() for frame in sorter.merged()]).unique()
+            return own[reference.to]
+
+        return known
 
     def _type_outcome(self) -> list[Outcome]:
         """The rule that nobody writes: every value fits the type of its column."""
@@ -214,9 +208,9 @@ class Assembly:
         failed = len({reject.at for reject in self.rejects})
         return [Outcome("type", "error", mark, 0.0, failed, self.made.read, self.rejects[0].says)]
 
-    def _rejected(self) -> list[dict[str, Json]]:
-        place = self.around.place
-        return [
+    def _rejected(self, rules: Sequence[Placed]) -> pl.DataFrame:
+        """The records that do not fit as rows of quarantine, without what a rule hides."""
+        rows = [
             {
                 AT: reject.at,
                 "rule": reject.rule,
@@ -224,16 +218,24 @@ class Assembly:
                 "column": reject.column,
                 "value": reject.value,
                 "says": reject.says,
-                "spec": str(place("tables", self.name, "columns", reject.column or "")),
+                "spec": str(self.around.place("tables", self.name, "columns", reject.column or "")),
                 "record": reject.record,
             }
             for reject in self.rejects
         ]
+        found = pl.DataFrame(rows, schema=BROKEN)
+        for placed in rules:
+            for name in ("value", "record"):
+                if (hidden := placed.rule.hides(pl.col(name))) is not None:
+                    found = found.with_columns(pl.when(~hidden.fill_null(False)).then(pl.col(name)).alias(name))
+        return found
 
 
-def _record(row: bytes, add: Mapping[str, Json]) -> Json:
-    record = jsontext.read(select.paired(row))
-    return {**record, **add} if isinstance(record, dict) else record
+def _records(pages: Iterable[Kept]) -> Iterator[Json]:
+    """The records of pages, decoded, with the fields added to them."""
+    for page in pages:
+        for record in map(jsontext.read, page.rows):
+            yield {**record, **page.frame.meta.add} if isinstance(record, dict) else record
 
 
 def _schema(wanted: Sequence[kinds.Wanted]) -> Iterator[tuple[str, pl.DataType]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +10,10 @@ import polars as pl
 
 from engine.core import jsontext, select
 from engine.core.errors import Json
+from engine.core.sql.types import TYPES as TYPES
+from engine.core.sql.types import UTC_TIME
 from engine.spec.model import Column
 
-UTC_TIME = pl.Datetime("us", "UTC")
-TYPES: Mapping[str, pl.DataType] = {
-    "string": pl.String(),
-    "integer": pl.Int64(),
-    "float": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "datetime": UTC_TIME,
-    "date": pl.Date(),
-    "list": pl.List(pl.String()),
-    "json": pl.String(),
-}
-"""Column type -> the type in tables; json is kept as its text, a list holds texts."""
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 FIRST_MICROSECOND, LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999: beyond them no reader of the tables knows a time."""
@@ -139,12 +129,15 @@ def infer(name: str, path: str, records: Sequence[Json]) -> Wanted:
 
     Nothing is read by guess: a text stays text, whatever it looks like.
     """
-    seen = {_kind(value) for record in records if (value := select.compile(path).search(record)) is not None}
-    if seen == {"integer", "float"}:
-        return Wanted(name, path, "float")
-    if not seen:
-        return Wanted(name, path, "string")
-    return Wanted(name, path, seen.pop() if len(seen) == 1 else "json")
+    found = (select.compile(path).search(record) for record in records)
+    return Wanted(name, path, _together({_kind(value) for value in found if value is not None}))
+
+
+def _together(kinds: Set[str]) -> str:
+    """The type of values of these kinds."""
+    if kinds == {"integer", "float"}:
+        return "float"
+    return next(iter(kinds), "string") if len(kinds) < 2 else "json"
 
 
 def _kind(value: Json) -> str:
@@ -168,16 +161,19 @@ def settle(columns: Mapping[str, Column], pinned: Mapping[str, str], records: Se
     return found
 
 
-def all_fields(records: Sequence[Json]) -> dict[str, Column]:
-    """A column for each top-level field of the first records, for an endpoint without a table."""
-    names: dict[str, None] = {}
+def all_fields(records: Iterable[Json], pinned: Mapping[str, str]) -> list[Wanted]:
+    """A column for each top-level field of all records, for an endpoint without a table.
+
+    A field may first appear in the last record, so all are looked at. What is no object becomes the field `value`.
+    """
+    seen: dict[str, set[str]] = {name: set() for name in pinned}
+    path_of_value = "@"
     for record in records:
-        names |= dict.fromkeys(record) if isinstance(record, dict) else {"value": None}
-    quoted = {
-        name: "@" if name == "value" and not _has(records, "value") else jsontext.canonical(name) for name in names
-    }
-    return {name: Column.model_validate({"path": path}) for name, path in quoted.items()}
-
-
-def _has(records: Sequence[Json], name: str) -> bool:
-    return any(isinstance(record, dict) and name in record for record in records)
+        if isinstance(record, dict) and "value" in record:
+            path_of_value = "value"
+        for name, value in record.items() if isinstance(record, dict) else [("value", record)]:
+            kinds = seen.setdefault(name, set())
+            if value is not None:
+                kinds.add(_kind(value))
+    paths = {name: path_of_value if name == "value" else jsontext.canonical(name) for name in seen}
+    return [Wanted(name, paths[name], pinned.get(name) or _together(kinds)) for name, kinds in seen.items()]

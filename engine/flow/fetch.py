@@ -22,6 +22,7 @@ from engine.flow.retry import STATUSES, Policy, retry_after_seconds
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
+SHORTEST_CREDENTIAL = 8
 HEADERS = {"User-Agent": "engine", "Accept": "application/json"}
 
 
@@ -126,7 +127,7 @@ class Fetcher:
             named = retry_after_seconds(page.headers.get("retry-after"), now) if page else None
             wait = self._policy.wait_seconds(attempt, waited, self._clock.random(), named)
             if wait is None:
-                if page is not None:
+                if page is not None and page.status in STATUSES:
                     return page
                 raise _gave_up(request, problem, attempt)
             waited += 0.0 if named is not None else wait
@@ -147,6 +148,11 @@ class Fetcher:
             if page.status not in REDIRECTS or "location" not in page.headers:
                 return replace(page, request=request)
             asked = self._redirected(asked, page, route)
+            if not signed and asked.origin != home:
+                raise CollectionError(
+                    f"the sign-in at {request.url} redirects to another address, which would get the credentials",
+                    "correct the address of the sign-in",
+                )
         raise _Broken(f"more than {MOST_REDIRECTS} redirects")
 
     def _redirected(self, asked: Request, page: Page, route: Route) -> Request:
@@ -164,13 +170,14 @@ class Fetcher:
         if not signed or session is None:
             return self._send(request, route)
         token = session.token(lambda ask: self._sign_in(ask, route), self._clock.now())
-        page = self._send(session.auth.sign(request, token), route)
+        ready = session.auth.sign(request, token)
+        page = self._send(ready, route)
         if page.status == 401:
             session.forget(token)
-        return page
+        return _without_credentials(page, request, ready) if page.status >= 400 else page
 
     def _sign_in(self, request: Request, route: Route) -> Page:
-        """Ask for a token; its request holds credentials, so a redirect of it stays on its host."""
+        """Ask for a token; its request holds credentials, so a redirect of it stays at its address."""
         own = replace(route, limiters=(), hosts=frozenset({request.origin[1]}))
         return self._tries(request, own, signed=False)
 
@@ -188,6 +195,8 @@ class Fetcher:
                 body = self._read(answer, request, route)
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Page(request, answer.status_code, headers, body)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+            raise ConfigError(f"{request.url} is no web address", "check base_url and the endpoint's path") from None
         except httpx2.TimeoutException:
             raise _Broken(f"no answer within {route.timeout_seconds:g} s") from None
         except httpx2.ConnectError as error:
@@ -196,8 +205,6 @@ class Fetcher:
             raise _Broken(f"the connection broke ({type(error).__name__})") from None
         except httpx2.DecodingError:
             raise _Broken("the answer's compression is damaged") from None
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-            raise ConfigError(f"{request.url} is no web address", "check base_url and the endpoint's path") from None
 
     def _read(self, answer: httpx2.Response, request: Request, route: Route) -> bytes:
         """The body; the HTTP client's own timeout begins anew with each drop of a slow one."""
@@ -223,6 +230,16 @@ class Fetcher:
             self._local.client = client
             self._clients.append(client)
         return client
+
+
+def _without_credentials(page: Page, request: Request, signed: Request) -> Page:
+    """A refusal without what signing added to the request: some vendors repeat the token that they refuse."""
+    added = {str(value) for _, value in {*signed.header, *signed.query} - {*request.header, *request.query}}
+    body = page.body
+    for word in {*added, *(value.rpartition(" ")[2] for value in added)}:
+        # A word so short is no credential, and stands in other words as well.
+        body = body.replace(word.encode(), b"***") if len(word) >= SHORTEST_CREDENTIAL else body
+    return replace(page, body=body)
 
 
 @lru_cache(maxsize=1)

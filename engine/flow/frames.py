@@ -152,7 +152,7 @@ class Reader:
         rejects: list[Reject] = []
         for at, row in enumerate(piece.rows):
             try:
-                record = _with(jsontext.read(select.paired(row)), piece.added, at)
+                record = _with(jsontext.read(row), piece.added, at)
             except jsontext.NoJson as error:
                 rejects.append(Reject(piece.start + at, "type", None, None, f"the record is no JSON: {error}", ""))
                 continue

@@ -19,8 +19,10 @@ class Guard:
     bodies: set[bytes] = field(default_factory=set)
     total: int | None = None
 
-    def check(self, request: Request, page: Page, following: Cursor, paginator: Paginator | None) -> None:
-        """Raise CollectionError when paging goes in a circle."""
+    def check(
+        self, request: Request, page: Page, following: Cursor, paginator: Paginator | None, repeated: int = 0
+    ) -> None:
+        """Raise CollectionError when paging goes in a circle; `repeated` rows at the page's head may come again."""
         if paginator is None:
             return
         self.total = paginator.declared(page) if self.total is None else self.total
@@ -31,8 +33,9 @@ class Guard:
                 "the vendor pages in a circle; report it there",
             )
         self.cursors.add(mark)
-        digest = hashlib.blake2b(b"\n".join(page.rows), digest_size=16).digest()
-        if page.rows and digest in self.bodies:
+        rows = page.rows[repeated:]
+        digest = hashlib.blake2b(b"\n".join(rows), digest_size=16).digest()
+        if rows and digest in self.bodies:
             raise CollectionError(
                 f"{request.describe()}: the page equals an earlier one",
                 "check where the paginator sends its cursor: the vendor does not seem to read it",

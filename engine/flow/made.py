@@ -15,7 +15,7 @@ from engine.flow.frames import AT, Span
 from engine.flow.plan import Plan
 from engine.flow.publish import PartWriter, Receipt, Shelf
 from engine.flow.units import RunInfo
-from engine.flow.validate import BROKEN, Outcome
+from engine.flow.validate import Outcome
 from engine.spec.model import Table
 
 
@@ -31,6 +31,8 @@ class Made:
     repeated: int = 0
     """Rows that came again with the same key and content."""
     complete: bool = True
+    missing: bool = False
+    """Whether something could not be fetched of what it is made of."""
     kept: bool = False
     """Whether the version that was there before stays current."""
     notes: list[str] = field(default_factory=list)
@@ -93,11 +95,10 @@ def quarantine(
     name: str,
     run: RunInfo,
     broken: pl.DataFrame,
-    rejected: list[dict[str, Json]],
     spans: Sequence[Span] = (),
 ) -> None:
     """Write the rows that broke a rule, each with rule, page line, request and kept page."""
-    rows = pl.concat([broken, pl.DataFrame(rejected, schema=BROKEN)]).sort(AT, "spec", "says", maintain_order=True)
+    rows = broken.sort(AT, "spec", "says", maintain_order=True)
     if spans:
         pages = pl.DataFrame(
             {

@@ -78,6 +78,17 @@ class Plan:
         """The endpoint of that name."""
         return next(asked for asked in self.endpoints if asked.name == name)
 
+    def is_partial(self, name: str) -> bool:
+        """Whether an endpoint is asked for what is new only: by itself, or because one above it is."""
+        endpoint = self.pipeline.endpoints[name]
+        tables = {self.pipeline.tables[table].mode for table in self.pipeline.table_of(name)}
+        return bool(
+            endpoint.incremental
+            or any(one.when_changed for parent in endpoint.for_each.values() for one in (parent, *parent.union))
+            or (tables and tables <= {"upsert", "append"})
+            or any(self.is_partial(above) for above in parents(endpoint))
+        )
+
     def auth(self) -> Auth | None:
         """The sign-in, its secrets filled in."""
         auth = self.pipeline.connection.auth
@@ -135,20 +146,20 @@ def parents(endpoint: Endpoint) -> tuple[str, ...]:
 
 def ordered_tables(pipeline: Pipeline) -> tuple[str, ...]:
     """Tables so that each stands behind those it reads; endpoints without a table have one of their own name."""
-    names = {name: table_needs(pipeline, table) for name, table in pipeline.tables.items()}
+    names = {name: table_needs(pipeline, name, table) for name, table in pipeline.tables.items()}
     for endpoint in pipeline.endpoints:
         if not pipeline.table_of(endpoint):
             names.setdefault(endpoint, set())
     return _sorted({name: sorted(needs & set(names)) for name, needs in names.items()}, "tables")
 
 
-def table_needs(pipeline: Pipeline, table: Table) -> set[str]:
-    """The tables that a table reads: by a query, a join, or a reference."""
+def table_needs(pipeline: Pipeline, name: str, table: Table) -> set[str]:
+    """The tables that a table reads: by a query, a join, or a reference to another than itself."""
     from engine.core import sql
 
     needs = {ref.name for ref in sql.tables_of(table.sql)} if table.sql else set()
-    needs |= {name for step in table.enrich if (name := step.table())}
-    return needs | {reference.table for rule in table.validate_ if (reference := rule.refers())}
+    needs |= {other for step in table.enrich if (other := step.table())}
+    return needs | ({reference.table for rule in table.validate_ if (reference := rule.refers())} - {name})
 
 
 def _ordered_endpoints(pipeline: Pipeline) -> tuple[str, ...]:

@@ -93,10 +93,11 @@ def writing(place: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(place)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StorageError(
             f"{error.strerror or error} while writing {place.name}", "free space or make the storage writable"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @dataclass

@@ -133,12 +133,12 @@ def rows_in(body: bytes, records: str) -> list[bytes] | None:
     chosen = select.compile(records)
     if chosen.plain is None:
         try:
-            value = chosen.search(jsontext.read(select.paired(body)))
+            value = chosen.search(jsontext.read(body))
         except jsontext.NoJson as error:
             raise select.SelectError(f"this is no JSON that can be read: {error}") from None
         raw = jsontext.write(value)
     else:
-        found = select.split(body, chosen.plain)
+        found = select.split(select.paired(body), chosen.plain)
         raw = b"null" if found is None or found is select.MISSING else bytes(found).lstrip()
     if raw == b"null":
         return None

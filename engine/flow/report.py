@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from engine.core.clock import rfc3339
-from engine.core.errors import Json
+from engine.core.errors import CollectionError, Json
 from engine.flow.ledger import Collection
 from engine.flow.made import Made
 from engine.flow.validate import Outcome
@@ -31,6 +31,8 @@ class Result:
     tables: Sequence[Made] = ()
     reports: dict[str, str] = field(default_factory=dict)
     """Report -> path."""
+    failures: list[CollectionError] = field(default_factory=list)
+    """Why something could not be collected; `errors` holds their records."""
     errors: list[dict[str, Json]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     exit_code: int = 0
@@ -53,7 +55,7 @@ class Result:
 
     def settle(self) -> None:
         """Set status and exit code from what happened."""
-        if any(one.missing for one in self.collections):
+        if any(one.missing for one in self.collections) or any(made.missing for made in self.tables):
             self.status = "incomplete"
         elif any(not outcome.passed and outcome.level == "error" for made in self.tables for outcome in made.outcomes):
             self.status = "rules_failed"

@@ -23,7 +23,7 @@ class Reshaper:
         """The rows of some records; raises SelectError where a path leads to neither list nor map."""
         found = []
         for one in raw:
-            record = jsontext.read(select.paired(one))
+            record = jsontext.read(one)
             if isinstance(record, dict):
                 record |= add
             steps = [self._rows] if isinstance(self._rows, Zipped) else self._rows
@@ -48,11 +48,7 @@ class Reshaper:
 
 def _elements(record: Json, step: Each | Zipped) -> Iterator[dict[str, Json]]:
     if isinstance(step, Zipped):
-        names = select.compile(step.zip.names).search(record) or []
-        for values in select.compile(step.zip.values).search(record) or []:
-            if not isinstance(values, list) or len(values) != len(names):
-                raise select.SelectError(f"zip needs rows of {len(names)} values at {step.zip.values}")
-            yield dict(zip(names, values, strict=True))
+        yield from _zipped(record, step)
         return
     found = select.compile(step.each).search(record)
     if isinstance(found, dict):
@@ -62,6 +58,18 @@ def _elements(record: Json, step: Each | Zipped) -> Iterator[dict[str, Json]]:
         yield from (_row(value) for value in found)
     elif found is not None:
         raise select.SelectError(f"each: {step.each} leads to one value, not to a list or a map")
+
+
+def _zipped(record: Json, step: Zipped) -> Iterator[dict[str, Json]]:
+    names, rows = (select.compile(path).search(record) or [] for path in (step.zip.names, step.zip.values))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise select.SelectError(f"zip needs a list of names at {step.zip.names}")
+    if not isinstance(rows, list):
+        raise select.SelectError(f"zip needs a list of rows at {step.zip.values}")
+    for values in rows:
+        if not isinstance(values, list) or len(values) != len(names):
+            raise select.SelectError(f"zip needs rows of {len(names)} values at {step.zip.values}")
+        yield dict(zip(names, values, strict=True))
 
 
 def _row(value: Json) -> dict[str, Json]:

@@ -75,6 +75,7 @@ class Walk:
             self.result.collections = crawler.crawl()
         finally:
             fetcher.close()
+            self.result.failures = list(crawler.failures.values())
         self.result.settle()
 
     def process(self, through: str = "analytics") -> None:
@@ -112,7 +113,8 @@ class Walk:
             self.emit(ReportWritten(name, str(place)))
         home.mkdir(parents=True, exist_ok=True)
         replace_json(home / "run.json", self.result.as_json())
-        replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": self.result.reports})
+        files = {name: f"{self.run.id}/{Path(path).name}" for name, path in self.result.reports.items()}
+        replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files})
 
     # --- collecting
 

@@ -38,17 +38,22 @@ class Sorter:
 
     folder: Path
     keys: Sequence[str]
+    run_rows: int = RUN_ROWS
+    sample_rows: int = SAMPLE_ROWS
+    range_rows: int = RANGE_ROWS
     runs: list[Run] = field(default_factory=list)
-    _waiting: list[pl.DataFrame] = field(default_factory=list)
     rows: int = 0
+    _waiting: list[pl.DataFrame] = field(default_factory=list)
+    _schema: pl.Schema = field(default_factory=pl.Schema)
 
     def add(self, batch: pl.DataFrame) -> None:
         """Take a batch; every hundred thousand rows go to disk."""
         if not self.keys:
             batch = _whole(batch.lazy()).collect()
+        self._schema = batch.schema
         self._waiting.append(batch)
         self.rows += batch.height
-        if sum(frame.height for frame in self._waiting) >= RUN_ROWS:
+        if sum(frame.height for frame in self._waiting) >= self.run_rows:
             self._spill()
 
     def take(self, files: Sequence[Path]) -> None:
@@ -56,10 +61,15 @@ class Sorter:
         for path in files:
             keys = pl.read_parquet(path, columns=list(self.keys)) if self.keys else self._wholes(path)
             if keys.height:
-                self.runs.append(Run(path, keys.row(0), keys.row(-1), _samples(keys)))
+                self.runs.append(Run(path, keys.row(0), keys.row(-1), self._samples(keys)))
 
     def _wholes(self, path: Path) -> pl.DataFrame:
-        return _whole(pl.scan_parquet(path)).select(WHOLE).collect()
+        """The keys of a file without a key; sorted anew, since a field more may change their order."""
+        return _whole(pl.scan_parquet(path)).select(WHOLE).collect().sort(WHOLE)
+
+    def _samples(self, keys: pl.DataFrame) -> list[Key]:
+        every = self.sample_rows
+        return keys.gather_every(every, every).rows() if keys.height > every else []
 
     def _by(self) -> list[str]:
         return list(self.keys) or [WHOLE]
@@ -76,7 +86,7 @@ class Sorter:
         frame.write_parquet(path, compression="lz4", row_group_size=GROUP_ROWS)
         keys = frame.select(self._by())
         if keys.height:
-            self.runs.append(Run(path, keys.row(0), keys.row(-1), _samples(keys)))
+            self.runs.append(Run(path, keys.row(0), keys.row(-1), self._samples(keys)))
 
     def ranges(self) -> list[tuple[Key | None, Key | None]]:
         """Spans of keys [from, until) that hold about a hundred thousand rows each, in order."""
@@ -85,7 +95,7 @@ class Sorter:
         if self._waiting:
             self._spill()
         marks = sorted((mark for run in self.runs for mark in run.samples), key=order)
-        step = max(1, RANGE_ROWS // SAMPLE_ROWS)
+        step = max(1, self.range_rows // self.sample_rows)
         cuts = list(dict.fromkeys(marks[step::step]))
         return list(zip([None, *cuts], [*cuts, None], strict=True))
 
@@ -98,13 +108,13 @@ class Sorter:
         if not wanted:
             return None
         held = pl.concat([within(self._scan(run), by, low, high) for run in wanted], how="diagonal").collect()
-        return self._sorted([held])
+        # rows that were there before have no arrival number, nor fields that nobody had sent yet
+        absent = [pl.lit(None, kind).alias(name) for name, kind in self._schema.items() if name not in held.columns]
+        return self._sorted([held.with_columns(absent).select(self._schema)])
 
     def _scan(self, run: Run) -> pl.LazyFrame:
         rows = pl.scan_parquet(run.path)
-        if self.keys or WHOLE in rows.collect_schema():
-            return rows
-        return _whole(rows)
+        return rows if self.keys or WHOLE in rows.collect_schema() else _whole(rows)
 
     def merged(self) -> Iterator[pl.DataFrame]:
         """All rows in key order; one frame without rows where there are none."""
@@ -117,10 +127,6 @@ class Sorter:
 def _whole(rows: pl.LazyFrame) -> pl.LazyFrame:
     whole = pl.struct(name for name in rows.collect_schema() if name != AT).struct.json_encode()
     return rows.with_columns(whole.alias(WHOLE))
-
-
-def _samples(keys: pl.DataFrame) -> list[Key]:
-    return keys.gather_every(SAMPLE_ROWS, SAMPLE_ROWS).rows() if keys.height > SAMPLE_ROWS else []
 
 
 def within(rows: pl.LazyFrame, by: Sequence[str], low: Key | None, high: Key | None) -> pl.LazyFrame:
@@ -160,10 +166,13 @@ def same_key(frame: pl.DataFrame, by: Sequence[str]) -> pl.Series:
     return frame.select((pl.all_horizontal(same) & head).alias("same")).to_series()
 
 
-def duplicates(frame: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, int]:
-    """Rows in key order without those that come again with the same key and content, and how many those were."""
+def duplicates(frame: pl.DataFrame, by: Sequence[str], *, apart: Sequence[str] = (AT,)) -> tuple[pl.DataFrame, int]:
+    """Rows in key order without those that come again with the same key and content, and how many those were.
+
+    The columns `apart` are no content.
+    """
     if not same_key(frame, by).any():
         return frame, 0
-    content = [name for name in frame.columns if name != AT]
+    content = [name for name in frame.columns if name in by or name not in apart]
     kept = frame.unique(subset=content, keep="first", maintain_order=True)
     return kept, frame.height - kept.height

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,11 +13,12 @@ from engine.core.errors import Json, Mistake
 from engine.core.kinds import Given, Reference, Step, View
 from engine.flow.files import Files
 from engine.flow.made import Made
+from engine.flow.merge import HIDDEN
 from engine.flow.plan import Plan
 from engine.flow.publish import Shelf
 from engine.flow.raw import Store
 from engine.flow.units import RunInfo
-from engine.flow.validate import HIDDEN, Placed
+from engine.flow.validate import Placed
 from engine.spec.model import Table
 
 
@@ -37,9 +39,13 @@ class Surroundings:
     """The last stage that is run: validation, enrichment or analytics."""
     current: dict[str, Json] = field(init=False)
     made: dict[str, Made] = field(default_factory=dict)
+    home: Path = field(init=False)
+    """Where the files of tables are written: what is only checked never comes near what is published."""
+    _known: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.current = self.shelf.current()
+        self.home = self.shelf.home
 
     def mode(self, table: Table) -> str:
         if table.mode:
@@ -54,11 +60,17 @@ class Surroundings:
         entry = made.entry if made else self.current.get("tables", {}).get(name)
         if not entry:
             raise Mistake("table", f'there is no table "{name}" yet')
-        return pl.scan_parquet([self.shelf.home / file["path"] for file in entry["files"]])
+        home = self.home if made and not made.kept else self.shelf.home
+        return pl.scan_parquet([home / file["path"] for file in entry["files"]])
 
     def known(self, reference: Reference) -> pl.Series:
         """The values of a column of another table, each once."""
-        return self.table(reference.table).select(reference.to).unique().collect().to_series()
+        wanted = (reference.table, reference.to)
+        if wanted not in self._known:
+            rows = self.table(reference.table)
+            require(reference, rows.collect_schema())
+            self._known[wanted] = rows.select(reference.to).unique().collect().to_series()
+        return self._known[wanted]
 
     def constants(self) -> dict[str, object]:
         """`run.*` and `param.*` as SQL sees them."""
@@ -85,4 +97,13 @@ class Surroundings:
         """The steps of a table, their templates filled; none where the run ends with validation."""
         return (
             [] if self.through == "validation" else [step.filled(self.plan.settings.scope()) for step in table.enrich]
+        )
+
+
+def require(reference: Reference, columns: Collection[str]) -> None:
+    """Raise Mistake where the other table has no such column."""
+    if reference.to not in columns:
+        there = ", ".join(columns)
+        raise Mistake(
+            "unknown-column", f'{reference.table} has no column "{reference.to}"', f"its columns are: {there}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,16 @@ from pathlib import Path
 import polars as pl
 
 from engine.core import sql
-from engine.core.errors import DataError, Mistake
+from engine.core.errors import ConfigError, DataError, Json, Mistake
 from engine.core.events import Sink, TableEnded, TableStarted
+from engine.core.kinds import Reference
 from engine.flow.analyze import analyze
 from engine.flow.assemble import Assembly
 from engine.flow.enrich import enrich
 from engine.flow.frames import AT
 from engine.flow.ledger import Collection
 from engine.flow.made import Made, definition, finish, quarantine
+from engine.flow.merge import FOREVER, HIDDEN, RUN, UNTIL
 from engine.flow.publish import PartWriter
 from engine.flow.sort import same_key
 from engine.flow.surroundings import Surroundings
@@ -36,6 +38,8 @@ class Tables:
     def make(self) -> list[Made]:
         """Make every table. Raises DataError where a page asks of data what it does not give."""
         with self.around.shelf.scratch(self.around.run.id) as scratch:
+            if self.around.through == "validation":
+                self.around.home = scratch(".checked")
             for name in self.around.plan.tables:
                 table = self.around.plan.pipeline.tables.get(name)
                 self.around.check()
@@ -54,12 +58,15 @@ class Tables:
 
     @contextmanager
     def _blamed(self, name: str) -> Iterator[None]:
-        """A mistake that only the data brought to light gets the table's place."""
+        """What only the data or a file brought to light gets the table's place."""
+        mark = self.around.place("tables", name)
         try:
             yield
         except Mistake as mistake:
-            mark = self.around.place("tables", name)
             raise DataError(f'table "{name}": {mistake}', mistake.fix, mark, {"table": name}) from None
+        except (ConfigError, DataError) as error:
+            error.message, error.mark = f'table "{name}": {error.message}', error.mark or mark
+            raise
 
     # --- tables made of collected records
 
@@ -67,8 +74,9 @@ class Tables:
         table = table or Table.model_validate({"from": [name]})
         taken = self._taken(name, table)
         made = Made(name, notes=self._notes(table, taken))
-        made.complete = all(one.complete for one in taken) and bool(taken)
         before = self.around.current.get("tables", {}).get(name)
+        made.missing = any(not one.complete for one in taken)
+        made.complete = not made.missing and self._covers(table, taken, before)
         if before and self._stays(table, taken):
             made.kept, made.rows, made.entry = True, before["rows"], before
             return made
@@ -99,6 +107,13 @@ class Tables:
             not taken or any(not one.complete for one in taken) or all(one.skipped and not one.pages for one in taken)
         )
 
+    def _covers(self, table: Table, taken: Sequence[Collection], before: Mapping[str, Json] | None) -> bool:
+        """Whether every endpoint of the table is in what was taken now or, where it is merged, before."""
+        names = {one.endpoint for one in taken}
+        if before and before["complete"] and self.around.mode(table) != "replace":
+            names |= set(before["taken"])
+        return names >= set(table.from_)
+
     def _notes(self, table: Table, taken: Sequence[Collection]) -> list[str]:
         notes = [f"{one.endpoint}: {text}" for one in taken for text in (*one.skipped, *one.missing)]
         missing = [name for name in table.from_ if not any(one.endpoint == name for one in taken)]
@@ -113,20 +128,19 @@ class Tables:
         needed = {ref.name: self.around.table(ref.name) for ref in sql.tables_of(table.sql)}
         rows = analyze(table.sql, needed, self.around.constants(), table.key)
         view = self.around.view(dict(rows.schema))
-        validator = Validator(
-            self.around.rules(name, table),
-            view,
-            table.key,
-            repeats(table.validate_, table.key, lambda: iter([_numbered(rows)])),
-            self.around.known,
-            {},
-        )
+
+        def known(reference: Reference) -> pl.Series:
+            return rows[reference.to].unique() if reference.table == name else self.around.known(reference)
+
+        again = repeats(table.validate_, table.key, lambda: [_numbered(rows)])
+        validator = Validator(self.around.rules(name, table), view, table.key, again, known, {})
         good, broken = validator.split(_numbered(rows), same_key(rows, table.key))
+        validator.count(good)
         made.quarantined = broken[AT].n_unique()
-        writer = PartWriter(self.around.shelf.home, f"{name}/{self.around.run.id}")
-        writer.add(enrich(good.drop(AT), self.around.steps(table), self.around.given(view)))
+        writer = PartWriter(self.around.home, f"{name}/{self.around.run.id}")
+        writer.add(enrich(good.drop(HIDDEN, strict=False), self.around.steps(table), self.around.given(view)))
         if broken.height:
-            quarantine(self.around.shelf, name, self.around.run, broken, [])
+            quarantine(self.around.shelf, name, self.around.run, broken)
         made.outcomes = validator.finish(dict(writer.schema or {}))
         made.read = rows.height
         finish(made, writer, self.around.run, {}, definition(self.around.plan, name, table), {})
@@ -134,4 +148,6 @@ class Tables:
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(pl.int_range(pl.len(), dtype=pl.UInt64).alias(AT))
+    """The rows of a query, as if they had come one after the other in one run."""
+    number = pl.int_range(pl.len(), dtype=pl.UInt64)
+    return rows.with_columns(number.alias(AT), pl.lit(0).alias(RUN), pl.lit(FOREVER).alias(UNTIL))

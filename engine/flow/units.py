@@ -106,7 +106,7 @@ class Units:
             binding = self._above.get((endpoint, unit), {})
             for frame in frames:
                 for row in rows_of(frame, spec.records):
-                    record = jsontext.read(select.paired(row))
+                    record = jsontext.read(row)
                     yield ({**record, **frame.meta.add} if isinstance(record, dict) else record), binding
 
     def _window(self, incremental: Incremental | None, mark: str | None) -> Window | None:

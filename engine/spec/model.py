@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from engine.core.errors import Json, Mistake
+from engine.core.errors import Mistake
 from engine.core.kinds import Auth, Output, Paginator, Rule, Step
 from engine.core.select import Jmes
 from engine.core.sql import Query, Sql
@@ -69,10 +68,18 @@ def _sent(value: Any) -> Any:
         return {str(key): _sent(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_sent(one) for one in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value) if isinstance(value, int) else float(value)  # JSON knows no source text
     return Template.read(value) if isinstance(value, str) else value
 
 
-Sent = Annotated[Any, BeforeValidator(lambda value: _sent(_source_text(value)))]
+def _query_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise Mistake("value", "a mapping cannot stand in a query", "write one value, or a list to repeat the field")
+    return _sent([_source_text(one) for one in value] if isinstance(value, list) else _source_text(value))
+
+
+Sent = Annotated[Any, BeforeValidator(_query_value)]
 Body = Annotated[Any, BeforeValidator(_sent)]
 
 
@@ -342,6 +349,8 @@ class Table(Model):
             raise Mistake(
                 "table", "a query has no columns, rows, where, mode or deduplicate of its own", "say it in its SELECT"
             )
+        if self.deduplicate and not self.key:
+            raise Mistake("table", "deduplicate needs a key", "write key: COLUMN")
         if self.mode == "upsert" and not self.key:
             raise Mistake("table", "upsert needs a key", "write key: COLUMN")
         return self

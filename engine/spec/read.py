@@ -63,10 +63,20 @@ def _merged(document: Document) -> tuple[Document, list[Finding]]:
     if not isinstance(root.value, dict):
         return document, []
     sections = dict(root.value)
-    defaults, styles, endpoints = (sections.pop("defaults", None), sections.pop("styles", None), sections.get("endpoints"))
-    findings: list[Finding] = []
+    defaults, styles, endpoints = (
+        sections.pop("defaults", None),
+        sections.pop("styles", None),
+        sections.get("endpoints"),
+    )
+    findings = [
+        document.finding((word,), "value", "a mapping is expected here", f"write {word}: {{ … }}")
+        for word, node in (("defaults", defaults), ("styles", styles))
+        if node is not None and not isinstance(node.value, dict)
+    ]
     if endpoints is not None and isinstance(endpoints.value, dict):
-        whole = {name: _endpoint(document, name, node, defaults, styles, findings) for name, node in endpoints.value.items()}
+        whole = {
+            name: _endpoint(document, name, node, defaults, styles, findings) for name, node in endpoints.value.items()
+        }
         sections["endpoints"] = replace(endpoints, value=whole)
     return replace(document, root=replace(root, value=sections)), findings
 
@@ -83,12 +93,20 @@ def _endpoint(
     node = replace(node, value=own)
     known = styles.value if styles is not None and isinstance(styles.value, dict) else {}
     if use is not None:
-        if use.value not in known:
+        if not isinstance(use.value, str) or use.value not in known:
             text = f'no style is called "{use.value}"{nearest(str(use.value), list(known))}'
-            findings.append(document.finding(("endpoints", name, "use"), "unknown-style", text, "name a style of the section styles"))
+            findings.append(
+                document.finding(
+                    ("endpoints", name, "use"), "unknown-style", text, "name a style of the section styles"
+                )
+            )
         else:
             node = _over(known[use.value], node)
-    return _over(defaults, node) if defaults is not None else node
+    node = _over(defaults, node) if defaults is not None else node
+    assert isinstance(node.value, dict)
+    if (front := _prepended(node.value.get("responses"))) is not None:
+        node = replace(node, value={**node.value, "responses": front})
+    return node
 
 
 def _over(base: Node, over: Node) -> Node:
@@ -98,14 +116,28 @@ def _over(base: Node, over: Node) -> Node:
         return over
     own = dict(over.value)
     under = {key: node for key, node in base.value.items() if not (key in VARIANTS and key in own)}
-    if "post" in own:
-        under.pop("get", None)
-    extra = own.get("responses")
-    if extra is not None and isinstance(extra.value, dict) and set(extra.value) == {"prepend"}:
-        front, behind = extra.value["prepend"], under.pop("responses", None)
-        lists = [node.value for node in (front, behind) if node is not None and isinstance(node.value, list)]
-        own["responses"] = replace(front, value=[one for values in lists for one in values])
+    for method, other in (("post", "get"), ("get", "post")):
+        if method in own:
+            under.pop(other, None)
+    front, behind = _prepended(own.get("responses")), under.get("responses")
+    if front is not None and behind is not None:
+        under.pop("responses")
+        last = _prepended(behind)
+        whole = _joined(front, last or behind)
+        own["responses"] = whole if last is None else replace(own["responses"], value={"prepend": whole})
     return merge(replace(base, value=under), replace(over, value=own))
+
+
+def _prepended(responses: Node | None) -> Node | None:
+    """The list of `responses: { prepend: … }`; None where the word is not used."""
+    if responses is None or not isinstance(responses.value, dict) or set(responses.value) != {"prepend"}:
+        return None
+    return responses.value["prepend"]
+
+
+def _joined(front: Node, behind: Node) -> Node:
+    values = [node.value for node in (front, behind) if isinstance(node.value, list)]
+    return replace(front, value=[one for value in values for one in value])
 
 
 # --- what pydantic found, in an author's words
@@ -130,7 +162,9 @@ def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Findi
     if error["type"] == "extra_forbidden":
         known = _words(error["model"])
         fix = f"known here: {', '.join(known)}" if known else "take it out"
-        return document.finding(existing(document.root, loc), "unknown-word", f'unknown word "{word}"{nearest(word, known)}', fix, key=True)
+        return document.finding(
+            existing(document.root, loc), "unknown-word", f'unknown word "{word}"{nearest(word, known)}', fix, key=True
+        )
     if error["type"] == "missing":
         return document.finding(
             existing(document.root, loc), "missing", f'"{word}" is missing', f"add {word}: …", key=True
@@ -139,9 +173,16 @@ def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Findi
         message = f"{_shown(error['input'])} is not one of {error['ctx']['expected']}"
         return document.finding(existing(document.root, loc), "value", message)
     if error["type"] == "string_pattern_mismatch":
-        return document.finding(existing(document.root, loc), "value", f"{_shown(error['input'])} has characters that do not go here", f"it must match {error['ctx']['pattern']}")
+        return document.finding(
+            existing(document.root, loc),
+            "value",
+            f"{_shown(error['input'])} has characters that do not go here",
+            f"it must match {error['ctx']['pattern']}",
+        )
     expected = _expected(error)
-    return document.finding(existing(document.root, loc), "value", f"{_shown(error['input'])} does not go here: {expected}")
+    return document.finding(
+        existing(document.root, loc), "value", f"{_shown(error['input'])} does not go here: {expected}"
+    )
 
 
 EXPECTED = {
@@ -163,7 +204,15 @@ def _expected(error: dict[str, Any]) -> str:
 
 
 def _shown(value: Json) -> str:
-    text = repr(value) if isinstance(value, str) else "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else str(value)
+    text = (
+        repr(value)
+        if isinstance(value, str)
+        else "a mapping"
+        if isinstance(value, dict)
+        else "a list"
+        if isinstance(value, list)
+        else str(value)
+    )
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -15,6 +15,7 @@ from engine.core.errors import Finding, Json, Level, Mark, SpecError
 from engine.spec.traps import Report, Trap, explain, quoted
 
 # An alias may stand for a large tree and be repeated; what a page means may not grow without end.
+SENT = ("header", "query", "body")  # here `x-` begins names of the vendor's
 MOST_NODES, DEEPEST, MOST_FINDINGS = 100_000, 100, 20
 BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as the end of a line
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -165,7 +166,7 @@ def read(path: Path) -> Document:
 def parse(text: str, file: str) -> Document:
     """The page in a text; raises SpecError with everything that was found.
 
-    Keys that start with `x-` are left out. Words such as `on` and dates are text.
+    Keys that start with `x-` are left out, but for those of what is sent. Words such as `on` and dates are text.
     """
     # With a line break at the end every place that the parser names is one of the text.
     text = text.removeprefix("\ufeff") + ("" if BREAK.search(text[-1:]) else "\n")
@@ -272,8 +273,8 @@ class _Builder:
         self.built: dict[int, Node | None] = {}
         self.sizes: dict[int, int] = {}
 
-    def build(self, node: yaml.Node, key_mark: Mark | None = None) -> Node:
-        """The node with everything below it."""
+    def build(self, node: yaml.Node, key_mark: Mark | None = None, key: str = "") -> Node:
+        """The node with everything below it; `key` is the one it stands at."""
         mark = Mark(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
         if id(node) in self.built:
             if known := self.built[id(node)]:
@@ -287,7 +288,7 @@ class _Builder:
             made = Node(self.scalar(node, raw), mark, key_mark, node.value, raw)
         else:
             made = Node(
-                self.mapping(node) if isinstance(node, yaml.MappingNode) else self.sequence(node), mark, key_mark
+                self.mapping(node, key) if isinstance(node, yaml.MappingNode) else self.sequence(node), mark, key_mark
             )
         self.built[id(node)] = made
         self.measure(node)
@@ -306,7 +307,7 @@ class _Builder:
         """The entries of a list."""
         return [self.build(item) for item in node.value]
 
-    def mapping(self, node: yaml.Node) -> dict[str, Node]:
+    def mapping(self, node: yaml.Node, at: str) -> dict[str, Node]:
         """The keys of a mapping, those it merges with `<<` behind its own."""
         own: dict[str, Node] = {}
         merged: dict[str, Node] = {}
@@ -322,15 +323,15 @@ class _Builder:
                 continue
             first[key] = line
             if key_node.tag == "tag:yaml.org,2002:merge":
-                merged = self.merged(value)
-            elif not key.startswith("x-"):
-                own[key] = self.build(value, Mark(self.file, line, key_node.start_mark.column + 1))
+                merged = self.merged(value, at)
+            elif at in SENT or not key.startswith("x-"):
+                own[key] = self.build(value, Mark(self.file, line, key_node.start_mark.column + 1), key)
         return {**merged, **own}
 
-    def merged(self, node: yaml.Node) -> dict[str, Node]:
+    def merged(self, node: yaml.Node, at: str) -> dict[str, Node]:
         """What `<<` brings: of several mappings the first that has a key."""
         keys: dict[str, Node] = {}
-        value = self.build(node)
+        value = self.build(node, key=at)
         for part in reversed(value.value if isinstance(value.value, list) else [value]):
             if isinstance(part.value, dict):
                 keys.update(part.value)

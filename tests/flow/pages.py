@@ -33,7 +33,9 @@ Page = Sequence[Any] | str
 class Shop:
     """A page and its storage; the time stands still."""
 
-    def __init__(self, folder: Path, page: str, *, endpoints: str = THINGS, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, page: str, *, endpoints: str = THINGS, env: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.storage = folder / "storage"
         self.env = env or {}
@@ -48,7 +50,8 @@ class Shop:
     def engine(self) -> Engine:
         """An engine on this storage."""
         clock = Clock(STARTED_AT.timestamp, lambda seconds: None, random.Random(1).random)
-        return Engine(config=Config(pipelines_dir=self.folder, storage=self.storage), env=self.env, clock=clock)
+        config = Config.model_validate({"pipelines_dir": self.folder, "storage": self.storage})
+        return Engine(config=config, env=self.env, clock=clock)
 
     def keep(
         self,

@@ -21,7 +21,7 @@ def _values(kind: str, *found: Any, unit: str | None = None) -> list[Any]:
 
 def _sent(kind: str, *texts: str) -> list[Any]:
     """Values as their JSON was written."""
-    return values(Wanted("v", "v", kind), *('{"v": %s}' % text for text in texts))
+    return values(Wanted("v", "v", kind), *(f'{{"v": {text}}}' for text in texts))
 
 
 def test_texts_that_look_like_numbers_stay_texts() -> None:
@@ -43,8 +43,25 @@ def test_integers_also_arrive_as_texts() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["5.5", '"5.5"', "9223372036854775808", "-9223372036854775809", '"9223372036854775808"', "1e30", '""', '"x"', "true"]
-    + ['" 5"', '"5 "', '"1_000"', '"1,000"', '"0x10"', "[1]", "{}", '"NaN"'],
+    [
+        "5.5",
+        '"5.5"',
+        "9223372036854775808",
+        "-9223372036854775809",
+        '"9223372036854775808"',
+        "1e30",
+        '""',
+        '"x"',
+        "true",
+        '" 5"',
+        '"5 "',
+        '"1_000"',
+        '"1,000"',
+        '"0x10"',
+        "[1]",
+        "{}",
+        '"NaN"',
+    ],
 )
 def test_what_is_no_whole_number_of_64_bits_is_refused(text: str) -> None:
     assert [1, REFUSED, 2] == _sent("integer", "1", text, "2")
@@ -58,7 +75,9 @@ def test_floats_keep_their_value() -> None:
     assert [1.1, 5.0, 0.1, -2e-9, 1e300, 3.25] == _sent("float", "1.10", "5", "0.1", "-2e-9", "1e300", '"3.25"')
 
 
-@pytest.mark.parametrize("text", ['"NaN"', '"nan"', '"inf"', '"-Infinity"', "1e400", '"1e400"', '"1,5"', "false", "[1.0]"])
+@pytest.mark.parametrize(
+    "text", ['"NaN"', '"nan"', '"inf"', '"-Infinity"', "1e400", '"1e400"', '"1,5"', "false", "[1.0]"]
+)
 def test_what_is_no_finite_number_is_refused(text: str) -> None:
     assert [1.5, REFUSED, 2.5] == _sent("float", "1.5", text, "2.5")
 
@@ -94,14 +113,25 @@ def test_a_time_is_read_as_rfc_3339_writes_it(text: str, instant: datetime) -> N
 
 @pytest.mark.parametrize(
     "value",
-    ["2026-02-30T00:00:00Z", "2026-01-02", "yesterday", "", "02/01/2026", "2026-01-02T25:00:00Z", 1767357015, ["x"], "12:30"],
+    [
+        "2026-02-30T00:00:00Z",
+        "2026-01-02",
+        "yesterday",
+        "",
+        "02/01/2026",
+        "2026-01-02T25:00:00Z",
+        1767357015,
+        ["x"],
+        "12:30",
+    ],
 )
 def test_what_is_no_time_is_refused(value: Any) -> None:
     assert [NOON, REFUSED] == _values("datetime", "2026-01-02T12:30:15Z", value)
 
 
 @pytest.mark.parametrize(
-    ("unit", "number"), [("s", 1767357015), ("ms", 1767357015000), ("us", 1767357015000000), ("ns", 1767357015000000000)]
+    ("unit", "number"),
+    [("s", 1767357015), ("ms", 1767357015000), ("us", 1767357015000000), ("ns", 1767357015000000000)],
 )
 def test_an_epoch_number_is_read_in_its_unit_also_as_a_text(unit: str, number: int) -> None:
     assert [NOON, NOON, None] == _values("datetime", number, str(number), None, unit=unit)
@@ -115,7 +145,9 @@ def test_a_time_before_the_epoch_is_a_time() -> None:
     assert [datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)] == _values("datetime", -1, unit="s")
 
 
-@pytest.mark.parametrize("value", ["soon", "", 1767357015000000, 9223372036854775807, "1e400", -99999999999999, True, "NaN"])
+@pytest.mark.parametrize(
+    "value", ["soon", "", 1767357015000000, 9223372036854775807, "1e400", -99999999999999, True, "NaN"]
+)
 def test_what_is_no_epoch_second_is_refused(value: Any) -> None:
     assert [NOON, REFUSED] == _values("datetime", 1767357015, value, unit="s")
 
@@ -143,7 +175,9 @@ def test_what_is_no_list_of_values_is_refused(value: Any) -> None:
 
 
 def test_json_keeps_the_bytes_of_a_plain_path() -> None:
-    found = values(Wanted("v", "a.b", "json"), '{"a": {"b": {"z": 1.10, "a": [1e2]}}}', '{"a": {"b": "x"}}', '{"a": null}')
+    found = values(
+        Wanted("v", "a.b", "json"), '{"a": {"b": {"z": 1.10, "a": [1e2]}}}', '{"a": {"b": "x"}}', '{"a": null}'
+    )
     assert ['{"z": 1.10, "a": [1e2]}', '"x"', None] == found
 
 

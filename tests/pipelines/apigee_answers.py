@@ -5,6 +5,8 @@ from typing import Any
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
+COUNTED = ["deployments", "live_surface", "security_incidents", "security_actions", "unwatched_proxies"]
+COUNTED += ["traffic_by_day"]
 
 
 def answers(tables: Tables) -> Tables:
@@ -136,9 +138,7 @@ def unanswered(tables: Tables) -> list[Row]:
         for row in tables["security_incidents"]
         if row["risk_level"] == "SEVERE" and row["environment"] not in answered
     ]
-    return sorted(
-        rows, key=lambda row: (not row["incident_open"], _descending(row["last_detected_at"]), row["name"])
-    )
+    return sorted(rows, key=lambda row: (not row["incident_open"], _descending(row["last_detected_at"]), row["name"]))
 
 
 def open_products(tables: Tables) -> list[Row]:
@@ -200,12 +200,7 @@ def summary(tables: Tables) -> list[Row]:
     secured = {row["environment"]: row["api_security"] for row in tables["addons"]}
     rows = []
     for env in sorted(tables["environments"], key=lambda env: str(env["name"])):
-        here = {
-            name: [row for row in tables[name] if row["environment"] == env["name"]]
-            for name in (
-                "deployments live_surface security_incidents security_actions unwatched_proxies traffic_by_day"
-            ).split()
-        }
+        here = {name: [row for row in tables[name] if row["environment"] == env["name"]] for name in COUNTED}
         days = here["traffic_by_day"]
         rows.append(
             {

@@ -44,56 +44,61 @@ def inventory(world: World) -> dict[str, list[Row]]:
     return {
         "environment_names": [{"name": env["name"]} for env in world.environments],
         "environments": [_environment(env) for env in world.environments],
-        "addons": [
-            {
-                "environment": env["name"],
-                "api_security": env["name"] in world.secured,
-                "api_security_expires_at": None,
-                "analytics": True,
-            }
-            for env in world.environments
-        ],
+        "addons": [_addons(env["name"], env["name"] in world.secured) for env in world.environments],
         "proxies": [_proxy(proxy) for proxy in world.proxies],
         "proxy_revisions": [_revision(revision) for revision in world.proxy_revisions],
-        "sharedflows": [
-            {
-                "name": flow["name"],
-                "latest_revision": flow["latestRevisionId"],
-                "revisions": flow["revision"],
-                "space": None,
-                "created_at": ms(flow["metaData"]["createdAt"]),
-                "modified_at": ms(flow["metaData"]["lastModifiedAt"]),
-            }
-            for flow in world.sharedflows
-        ],
-        "sharedflow_deployments": [
-            {
-                "environment": row["environment"],
-                "sharedflow": row["apiProxy"],
-                "revision": row["revision"],
-                "deployed_at": ms(row["deployStartTime"]),
-            }
-            for row in world.flow_deployments
-        ],
-        "envgroups": [
-            {
-                "name": group["name"],
-                "hostnames": group["hostnames"],
-                "state": group["state"],
-                "created_at": ms(group["createdAt"]),
-                "modified_at": ms(group["lastModifiedAt"]),
-            }
-            for group in world.envgroups
-        ],
-        "envgroup_attachments": [
-            {
-                "envgroup": row["environmentGroupId"],
-                "name": row["name"],
-                "environment": row["environment"],
-                "created_at": ms(row["createdAt"]),
-            }
-            for row in world.attachments
-        ],
+        "sharedflows": [_flow(flow) for flow in world.sharedflows],
+        "sharedflow_deployments": [_live_flow(row) for row in world.flow_deployments],
+        "envgroups": [_group(group) for group in world.envgroups],
+        "envgroup_attachments": [_attachment(row) for row in world.attachments],
+    }
+
+
+def _addons(environment: str, secured: bool) -> Row:
+    return {
+        "environment": environment,
+        "api_security": secured,
+        "api_security_expires_at": None,
+        "analytics": True,
+    }
+
+
+def _flow(flow: Row) -> Row:
+    return {
+        "name": flow["name"],
+        "latest_revision": flow["latestRevisionId"],
+        "revisions": flow["revision"],
+        "space": None,
+        "created_at": ms(flow["metaData"]["createdAt"]),
+        "modified_at": ms(flow["metaData"]["lastModifiedAt"]),
+    }
+
+
+def _live_flow(row: Row) -> Row:
+    return {
+        "environment": row["environment"],
+        "sharedflow": row["apiProxy"],
+        "revision": row["revision"],
+        "deployed_at": ms(row["deployStartTime"]),
+    }
+
+
+def _group(group: Row) -> Row:
+    return {
+        "name": group["name"],
+        "hostnames": group["hostnames"],
+        "state": group["state"],
+        "created_at": ms(group["createdAt"]),
+        "modified_at": ms(group["lastModifiedAt"]),
+    }
+
+
+def _attachment(row: Row) -> Row:
+    return {
+        "envgroup": row["environmentGroupId"],
+        "name": row["name"],
+        "environment": row["environment"],
+        "created_at": ms(row["createdAt"]),
     }
 
 
@@ -199,35 +204,8 @@ def callers(world: World, now: datetime) -> dict[str, list[Row]]:
     return {
         "apiproducts": products,
         "developer_emails": [{"email": person["email"]} for person in world.developers],
-        "developers": [
-            {
-                "email": person["email"],
-                "developer_id": person["developerId"],
-                "first_name": person["firstName"],
-                "last_name": person["lastName"],
-                "user_name": person["userName"],
-                "status": person["status"],
-                "apps": person.get("apps"),
-                "created_at": ms(person["createdAt"]),
-                "modified_at": ms(person["lastModifiedAt"]),
-            }
-            for person in world.developers
-        ],
-        "apps": [
-            {
-                "app_id": app["appId"],
-                "name": app["name"],
-                "status": app["status"],
-                "developer_id": app.get("developerId"),
-                "developer_email": app.get("developerEmail"),
-                "app_group": app.get("appGroup"),
-                "callback_url": None,
-                "key_expires_in_ms": None,
-                "created_at": ms(app["createdAt"]),
-                "modified_at": ms(app["lastModifiedAt"]),
-            }
-            for app in world.apps
-        ],
+        "developers": [_developer(person) for person in world.developers],
+        "apps": [_app(app) for app in world.apps],
         "app_keys": [_key(app, key, now) for app, key in keys],
         "key_products": [
             {
@@ -241,6 +219,35 @@ def callers(world: World, now: datetime) -> dict[str, list[Row]]:
             for app, key in keys
             for opened in key["apiProducts"]
         ],
+    }
+
+
+def _developer(person: Row) -> Row:
+    return {
+        "email": person["email"],
+        "developer_id": person["developerId"],
+        "first_name": person["firstName"],
+        "last_name": person["lastName"],
+        "user_name": person["userName"],
+        "status": person["status"],
+        "apps": person.get("apps"),
+        "created_at": ms(person["createdAt"]),
+        "modified_at": ms(person["lastModifiedAt"]),
+    }
+
+
+def _app(app: Row) -> Row:
+    return {
+        "app_id": app["appId"],
+        "name": app["name"],
+        "status": app["status"],
+        "developer_id": app.get("developerId"),
+        "developer_email": app.get("developerEmail"),
+        "app_group": app.get("appGroup"),
+        "callback_url": None,
+        "key_expires_in_ms": None,
+        "created_at": ms(app["createdAt"]),
+        "modified_at": ms(app["lastModifiedAt"]),
     }
 
 

@@ -53,17 +53,18 @@ class Stage:
     storage: Path
     hours: Hours
     said: list[str] = field(default_factory=list)
-    account: dict[str, str] = field(default_factory=dict)
+    account: Any = None
+    environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.account = self.account or self.vendor.service_account()
+        self.account = self.vendor.service_account()
 
     @property
     def engine(self) -> Engine:
         """An engine as a person would start it."""
         return Engine(
-            config=Config(storage=self.storage),
-            env={"APIGEE_SERVICE_ACCOUNT_KEY": json.dumps(self.account)},
+            config=Config.model_validate({"storage": self.storage}),
+            env=self.environment or {"APIGEE_SERVICE_ACCOUNT_KEY": json.dumps(self.account)},
             emit=lambda event: self.said.append(repr(event)),
             clock=Clock(self.hours.now, self.hours.wait, random.Random(7).random),
         )
@@ -92,9 +93,14 @@ class Stage:
         finally:
             self.said.append(printed.getvalue())
 
-    def collect(self, *only: str) -> Result:
+    def collect(self, *only: str, page: Path = PAGE) -> Result:
         """Only fetch and keep, of these endpoints."""
-        return self.engine.collect(PAGE, params=self.params, only=only)
+        return self.engine.collect(page, params=self.params, only=only)
+
+    def publish(self, *only: str, page: Path = PAGE) -> tuple[Result, Result]:
+        """Collect these endpoints and make the tables of records; the queries, which take a second, are left out."""
+        collected = self.collect(*only, page=page)
+        return collected, self.engine.process(page, stage="enrichment", params=self.params)
 
     def rows(self, table: str, tool: str = "apigee") -> list[Row]:
         """The published rows of a table, in their order."""
@@ -102,11 +108,11 @@ class Stage:
 
 
 @contextlib.contextmanager
-def opened(storage: Path, world: World | None = None, **how: Any) -> Iterator[Stage]:
-    """A stage on which nothing has happened yet."""
+def opened(storage: Path, world: World | None = None, kind: type[Apigee] = Apigee, **how: Any) -> Iterator[Stage]:
+    """A stage on which nothing has happened yet; `how` is for the vendor."""
     world = world or World()
     hours = Hours(world.now)
-    with Apigee(world, clock=hours.now, **how) as vendor:
+    with kind(world, clock=hours.now, **how) as vendor:
         yield Stage(vendor, storage, hours)
 
 

@@ -88,13 +88,21 @@ def test_a_good_page_has_no_findings() -> None:
 
 
 def test_all_findings_of_a_page_come_at_once_in_its_order() -> None:
-    text = PAGE.replace("api: apis", "api: apes").replace("FROM findings", "FROM finding").replace("default: 10/s", "default: x")
+    text = (
+        PAGE.replace("api: apis", "api: apes")
+        .replace("FROM findings", "FROM finding")
+        .replace("default: 10/s", "default: x")
+    )
     assert ["param", "unknown-endpoint", "unknown-table"] == [found.code for found in lint(text)]
 
 
 def test_a_mistake_in_a_style_is_told_once_for_all_endpoints_that_use_it() -> None:
-    text = PAGE.replace("endpoints:", "styles: { list: { paginate: { cursor: { read: next, send: query.next } } } }\nendpoints:")
-    text = text.replace("    get: /apis\n", "    get: /apis\n    use: list\n").replace("    for_each", "    use: list\n    for_each")
+    text = PAGE.replace(
+        "endpoints:", "styles: { list: { paginate: { cursor: { read: next, send: query.next } } } }\nendpoints:"
+    )
+    text = text.replace("    get: /apis\n", "    get: /apis\n    use: list\n").replace(
+        "    for_each", "    use: list\n    for_each"
+    )
     text = text.replace("    paginate: { offset: { send: query.offset, total: answer.total } }\n", "")
     assert ["unknown-root"] == [found.code for found in lint(text)]
 

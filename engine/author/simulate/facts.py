@@ -15,7 +15,7 @@ from engine.core.errors import Json
 
 ENOUGH = 3
 """From so many examples on they are taken for all there is."""
-GOOD, SOSO, BAD = 8, 3, 1
+GOOD, SOSO, BAD = 10, 5, 2
 BAD_WORDS = re.compile(
     r"(?i)severe|critical|high|fail|revoked|inactive|error|disabled|unknown|archived|pending|updating|blocked|expired|"
     r"deleted|not_|major|manual"

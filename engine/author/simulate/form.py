@@ -187,7 +187,7 @@ def _read_by_child(pipeline: Pipeline, made: Form, child: Endpoint) -> None:
 
 def _need(made: Form, expression: str) -> None:
     grow(made.record, expression)
-    for path in select.compile(expression).paths:
+    for path in sorted(select.compile(expression).paths):
         made.needed.add(_under(made.record, [key for key in path if key != "*"]))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from engine.author.simulate import times, vocabulary
+from engine.author.simulate import amounts, times, vocabulary
 from engine.author.simulate.facts import Facts
 from engine.author.simulate.judge import Row
 from engine.author.simulate.shape import Shape
@@ -18,8 +17,6 @@ from engine.core.errors import Json
 
 MISSING = object()
 LATEST = re.compile(r"latest|last|current|default|primary|newest|active")
-COUNTS = re.compile(r"count|total|num|calls|requests|hits|traffic|size|bytes|volume|message|sum|value")
-LIMITS = re.compile(r"quota|limit|max|threshold")
 MANY, DAYS, TRIES = 3, 14, 40
 FRESH = 20 * 86_400.0
 
@@ -48,6 +45,13 @@ class Scene:
     label: str = ""
     """What the thing around it is called: the error counts of a metric are smaller than its calls."""
     series: float | None = None
+    """The time of one of many measurements."""
+    level: float | None = None
+    """How much is measured at that time, as a share of what is usual."""
+    of: str = ""
+    """The noun of the thing around it."""
+    alone: Sequence[Json] = ()
+    """Settled values that name the record."""
     number: int | None = None
     """Its place in a list that has one element for each known value."""
 
@@ -68,6 +72,8 @@ class Maker:
     days: int = DAYS
     around: Sequence[tuple[frozenset[str], str]] = ()
     """What the parents are called, and how each is named."""
+    busy: float = 1.0
+    """How much is measured in this unit, as a share of what is usual."""
     earliest: float = math.inf
     """When the record that is being made began."""
 
@@ -102,6 +108,8 @@ class Maker:
             at |= {child: scene.series for child, fact in clocks.items() if times.SERIES.fullmatch(fact.what)}
         began = [moment for child, moment in at.items() if times.age(known[child].what) < 3]
         inner = replace(scene, since=min(began, default=since), series=None)
+        inner.of = vocabulary.noun(shape.name) if scene.of else self.noun
+        inner.alone = [scene.bound[child] for child, fact in known.items() if fact.alone and child in scene.bound]
         self.earliest = min([self.earliest, *began])
         made: dict[str, Json] = {}
         whole = shape.kind == "line"
@@ -123,7 +131,10 @@ class Maker:
         if fact is None:
             spare = child.kind == "list" and child.least == 1 and child.element and child.element.kind == "leaf"
             needed = spare and child.element and self.facts(child.element).needed
-            return MISSING if spare and not needed and rng.random() < 0.12 else self.make(child, scene)
+            if spare and not needed and rng.random() < 0.12:
+                return MISSING
+            value = self.make(child, scene)
+            return MISSING if value == {} and child.fields else value
         optional = not fact.needed and not fact.alone and not fact.refers and child.fixed is None
         if child in at:
             if fact.nulls and times.age(fact.what) == 3 and optional and rng.random() < 0.4:
@@ -133,7 +144,7 @@ class Maker:
             return times.written(at[child], fact)
         if fact.nulls and optional and fact.type == "integer" and rng.random() < 0.3:
             return rng.choice(fact.nulls)
-        seldom = 0.25 if LIMITS.search(fact.what) else 0.04
+        seldom = 0.25 if amounts.LIMITS.search(fact.what) else 0.04
         if optional and not child.hints and fact.type != "boolean" and rng.random() < seldom:
             return MISSING
         return self.make(child, scene)
@@ -142,7 +153,7 @@ class Maker:
         """A name for people, made of the name for machines."""
         if not fact or fact.what not in ("display name", "title") or fact.values or child in scene.bound:
             return None
-        plain = made.get("name") or next((one for one in made.values() if one in scene.bound.values()), None)
+        plain = made.get("name") or next((one for one in scene.alone if isinstance(one, str)), None)
         slug = isinstance(plain, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", plain)
         return str(plain).replace("-", " ").title() if slug else None
 
@@ -163,11 +174,13 @@ class Maker:
         if element.kind == "leaf":
             return self._values(shape, element, scene)
         inner = replace(scene, picked={}, used={})
-        numbers, clock = self._numbered(element), self._clock(element)
+        numbers = self._numbered(element)
         if element.kind == "line":
             return [self.make(element, self._sibling(inner)) for _ in range(scene.rng.randint(8, 20))]
-        if clock:
-            return [self.make(element, replace(inner, series=at)) for at in times.series(clock, self.now, self.days)]
+        if self._timed(element):
+            level = self.busy * scene.rng.lognormvariate(0, 0.5)
+            days = times.series(self.now, self.days)
+            return [self.make(element, replace(inner, series=at, level=level * times.bustle(at))) for at in days]
         if numbers:
             return [self.make(element, replace(self._sibling(inner), number=n)) for n in range(numbers)]
         filtered = [variant for variant in shape.variants.values() if scene.rng.random() < 0.9]
@@ -188,13 +201,10 @@ class Maker:
                 return len(fact.values)
         return 0
 
-    def _clock(self, element: Shape) -> Facts | None:
-        """The time of an element in a list of measurements."""
-        for child in element.fields.values():
-            fact = self.facts(child) if child.kind == "leaf" else None
-            if fact and fact.type in ("datetime", "date") and times.SERIES.fullmatch(fact.what):
-                return fact
-        return None
+    def _timed(self, element: Shape) -> bool:
+        """Whether the list is one of measurements: each has a time of no special name."""
+        known = [self.facts(child) for child in element.fields.values() if child.kind == "leaf"]
+        return any(fact.type in ("datetime", "date") and times.SERIES.fullmatch(fact.what) for fact in known)
 
     def _values(self, shape: Shape, element: Shape, scene: Scene) -> list[Json]:
         fact = self.facts(element)
@@ -294,14 +304,14 @@ class Maker:
     def _value(self, shape: Shape, fact: Facts, scene: Scene) -> Json:
         rng = scene.rng
         if fact.type in ("integer", "float"):
-            return self._number(shape, fact, scene)
+            return amounts.number(shape, fact, scene.label, scene.level, rng)
         if fact.type == "boolean":
-            return self._boolean(shape, fact, rng)
+            return amounts.boolean(shape, fact, rng)
         if fact.type in ("datetime", "date"):
             at = times.ordered({shape: fact}, scene.since, self.now, rng)
             return times.written(at[shape], fact)
         if fact.type == "json":
-            return _json(fact.example)
+            return amounts.decoded(fact.example)
         texts = [hint for hint in shape.hints if isinstance(hint, str)]
         if texts and (not fact.values or set(texts) <= set(fact.values)) and rng.random() < 0.6:
             return rng.choice(texts)
@@ -310,14 +320,15 @@ class Maker:
             if named and scene.number is not None and scene.number < len(fact.values):
                 return fact.values[scene.number]
             return rng.choices(fact.values, fact.weights())[0]
-        return self._text(fact, rng)
+        return self._text(fact, scene)
 
-    def _text(self, fact: Facts, rng: Random) -> str:
+    def _text(self, fact: Facts, scene: Scene) -> str:
+        rng, abouts = scene.rng, (fact.what, *fact.aka)
         example = fact.example if isinstance(fact.example, str) else None
-        said = vocabulary.say((fact.what, *fact.aka), self.noun, rng)
+        said = vocabulary.say(abouts, scene.of, rng) or vocabulary.say(abouts, self.noun, rng)
         other = self._like(example, rng) if example else vocabulary.coin(self.noun, rng)
         # An identifier keeps the vendor's form; anything else reads better in words of its own.
-        formed = example is not None and bool(re.search(r"\d{3}|[/:]", example))
+        formed = example is not None and bool(re.search(r"\d{3}|.[/:]", example)) and example[0] != "/"
         first, second = (other, said or other) if formed or said is None else (said, other)
         if not fact.regex:
             return first
@@ -343,59 +354,8 @@ class Maker:
                     pieces[at + 1] = value
         return "/".join(pieces)
 
-    def _boolean(self, shape: Shape, fact: Facts, rng: Random) -> Json:
-        likely = 0.85 if re.search(r"enabled|active|verified|valid", fact.what) else 0.15
-        likely = 0.5 if isinstance(fact.example, bool) and not fact.example else likely
-        value = rng.random() < likely or (True in shape.hints and rng.random() < 0.6)
-        return ("true" if value else "false") if fact.as_text else value
-
-    def _number(self, shape: Shape, fact: Facts, scene: Scene) -> Json:
-        rng, whole = scene.rng, fact.type == "integer"
-        hints = [hint for hint in shape.hints if isinstance(hint, (int, float))]
-        if hints and rng.random() < 0.5:
-            return hints[0]
-        if fact.values:
-            text = rng.choices(fact.values, fact.weights())[0]
-            return int(text) if whole else float(text)
-        low, high = fact.low, fact.high
-        if low is not None and high is not None:
-            value = low + (high - low) * rng.betavariate(3, 2)
-        elif re.search(r"interval|period", fact.what):
-            value = rng.choice((1, 1, 1, 5))
-        elif LIMITS.search(fact.what):
-            value = rng.choice((100, 500, 1_000, 5_000, 10_000))
-        else:
-            value = self._plain_number(fact, scene)
-        value = min(value, 100) if re.search(r"score|percent|rating", fact.what) else value
-        value = max(value, low) if low is not None else value
-        value = min(value, high) if high is not None else value
-        return int(value) if whole else round(value, 2)
-
-    def _plain_number(self, fact: Facts, scene: Scene) -> float:
-        rng = scene.rng
-        try:
-            example = float(fact.example)
-        except (TypeError, ValueError):
-            example = 0.0
-        if COUNTS.search(fact.what) and (example > 20 or not example):
-            middle = math.log(example) if example else 6.0
-            small = 0.03 if re.search(r"error|fail|fault", f"{scene.label} {fact.what}") else 1.0
-            return float(int(rng.lognormvariate(middle, 0.9) * small))
-        if example:
-            return example * rng.uniform(0.3, 1.6) if example > 5 else float(rng.randint(0, int(example) + 2))
-        return float(rng.randint(0, 100))
-
 
 def _first(field: tuple[str, Shape]) -> int:
     """Names before other values, those before what holds others: as people write."""
     name, shape = field
     return 0 if name in ("name", "id") else 1 if shape.kind == "leaf" else 2
-
-
-def _json(example: Json) -> Json:
-    if isinstance(example, str):
-        try:
-            return json.loads(example)
-        except ValueError:
-            return example
-    return {} if example is None else example

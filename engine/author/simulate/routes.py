@@ -144,7 +144,7 @@ def _bound(value: str, endpoint: Endpoint) -> re.Pattern[str] | None:
     forms = ["", *FORMAT.findall(" ".join(templates_in(endpoint)))]
     pattern, found = re.escape(value), False
     for name, moment in (("start", WINDOW.start), ("end", WINDOW.end)):
-        for text in {rfc3339(moment), *(as_time(moment, form) for form in forms)}:
+        for text in dict.fromkeys([rfc3339(moment), *(as_time(moment, form) for form in forms)]):
             escaped = re.escape(text)
             if escaped in pattern and f"<{name}>" not in pattern:
                 pattern, found = pattern.replace(escaped, f"(?P<{name}>.+?)", 1).replace(escaped, ".+?"), True

@@ -93,7 +93,7 @@ class Simulator:
         auth = auth.rehearse(bases[0]) if auth and bases else auth
         desk = Desk(world.forms, routes(plan, world), auth, self.clock)
         server = Server(desk, {urlsplit(base).netloc.lower(): urlsplit(base).scheme for base in bases})
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
             yield Open(auth, server)

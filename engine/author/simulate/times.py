@@ -14,6 +14,7 @@ from engine.core.clock import rfc3339
 from engine.core.errors import Json
 
 DAY = 86_400.0
+SATURDAY = 5
 AGES = (
     (re.compile(r"deploy|publish|assess|evaluat|calculat|complet|finish|end|close|resolve|fix"), 2),
     (re.compile(r"expir|due|until|valid|deadline|next|renew"), 3),
@@ -50,7 +51,12 @@ def ordered(leaves: Mapping[Shape, Facts], since: float, now: float, rng: Random
     return found
 
 
-def series(facts: Facts, now: float, count: int) -> Sequence[float]:
+def bustle(at: float) -> float:
+    """How much goes on at a time: less at weekends."""
+    return 0.6 if datetime.fromtimestamp(at, UTC).weekday() >= SATURDAY else 1.0
+
+
+def series(now: float, count: int) -> Sequence[float]:
     """The starts of so many days, the last of them today."""
     today = now - now % DAY
     return [today - DAY * back for back in range(count - 1, -1, -1)]

@@ -23,8 +23,8 @@ from engine.flow.plan import Asked, Binding, Plan, Window
 DAY = 86_400.0
 PAST_DAYS = 700
 FEW = ("environment", "env", "group", "region", "organization", "account", "tenant", "workspace", "flow", "team")
-SPARSE = ("action", "rule", "control", "attachment", "member", "exception", "policy")
-"""Of these a parent has a few, or none."""
+SPARSE = ("action", "rule", "control", "exception", "policy")
+"""Of these a parent has a few, or none; the first has some and the second none, so that both are seen."""
 ROUNDS = 12
 EVERY = 60
 """About so many records in all below the records of a parent."""
@@ -110,7 +110,7 @@ class World:
         """The records of one unit; those that break a rule are made again, and left out if that does not help."""
         known = self._known(made)
         maker = Maker(made.noun, self.now, known, self._picks, self._named, self._taken, self._days(made))
-        maker.around = settled.around
+        maker.around, maker.busy = settled.around, rng.lognormvariate(0, 0.6)
         partners = settled.partners(self._rows)
         if partners:
             rng.shuffle(partners)
@@ -120,7 +120,9 @@ class World:
         def record(at: int) -> Born:
             bound = {**settled.values, **(partners[at] if partners else {})}
             maker.earliest = self.now
-            value = maker.make(made.record, Scene(rng, self._since(made), bound, used=used if add else {}))
+            value = maker.make(
+                made.record, Scene(rng, self._since(made), bound, used=used if made.endpoint.for_each else {})
+            )
             if isinstance(value, dict):
                 value = {name: one for name, one in value.items() if name not in add}
             return value, maker.earliest
@@ -146,7 +148,8 @@ class World:
                     rows.append(row)
                     owner.append(at)
             for rule, _, numbers in judge.failing(rows):
-                if rule.level == "error" or not errors_only:
+                # A warning on a part of the records is what that part is there to show.
+                if rule.level == "error" or not (errors_only or judge.table.where):
                     wrong |= {owner[number] for number in numbers}
             for columns in judge.unique():
                 wrong |= _repeated(rows, owner, columns)
@@ -186,7 +189,7 @@ class World:
         fewest = self._fewest(made)
         if made.endpoint.for_each:
             if made.noun.endswith(SPARSE):
-                return rng.choice((0, 1, 1, 2, 3))
+                return (2, 0)[number] if number < 2 else rng.choice((0, 0, 1, 2, 3))
             count = max(1, min(30, round(EVERY / max(units, 1) * rng.uniform(0.5, 1.5))))
             count = min(count, 1 + fewest // 2) if fewest else count
             return 0 if number and rng.random() < 0.05 else count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from engine.core.jsontext import paired
 from engine.core.select.expression import Jmes, SelectError, Selection, compile
 from engine.core.select.fields import (
     TEXT,
@@ -17,7 +18,7 @@ from engine.core.select.fields import (
     merge,
     schema,
 )
-from engine.core.select.raw import MISSING, Missing, paired, raw_reader, split, value_reader
+from engine.core.select.raw import MISSING, Missing, raw_reader, split, value_reader
 
 __all__ = [
     "MISSING",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -21,9 +20,6 @@ MISSING: Final = Missing.MISSING
 RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
 NULL = msgspec.Raw(b"null")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-SURROGATE = re.compile(
-    rb"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
 
 
 def split(body: bytes, path: Path) -> msgspec.Raw | Missing | None:
@@ -119,13 +115,3 @@ def _unreadable(error: Exception) -> SelectError:
     if isinstance(error, RecursionError):
         return SelectError("the JSON is nested too deeply")
     return SelectError(f"this is no JSON that can be read: {error}")
-
-
-def paired(body: bytes) -> bytes:
-    """The JSON text with U+FFFD for each lone surrogate.
-
-    No UTF-8 text can hold one: Polars reads NUL in its place, or refuses the whole text, as msgspec does.
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return SURROGATE.sub(lambda found: rb"\ufffd" if found.group(1) else found.group(), body)

@@ -71,7 +71,8 @@ class GoogleServiceAccount(Auth):
         page = yield Request("POST", account["token_uri"], body=form, form=True)
         answer = page.answer if page.status == 200 else None
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            raise CollectionError(f"sign-in was refused with status {page.status}{_reason(page)}", REFUSED)
+            reason = _reason(page).replace(signed, "***")  # the assertion itself is as good as a password for an hour
+            raise CollectionError(f"sign-in was refused with status {page.status}{reason}", REFUSED)
         life = float(answer.get("expires_in", LIFE_SECONDS))
         return Token(Secret(answer["access_token"], "access token"), now + max(life - EARLY_SECONDS, life / 2))
 

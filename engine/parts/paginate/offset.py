@@ -49,6 +49,11 @@ class Offset(Paginator):
             return None
         return cursor + seen
 
+    def past(self, cursor: Cursor, total: int | None) -> Cursor | None:
+        """The offset behind a page of full size."""
+        following = cursor + self.size.value if self.size else None
+        return None if following is None or (total is not None and following >= total) else following
+
     def declared(self, page: Page) -> int | None:
         """How many records the answer says there are."""
         total = page.read(self.total) if self.total else None

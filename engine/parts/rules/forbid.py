@@ -44,6 +44,10 @@ class Forbid(Rule):
                 checks.append(Check(f"forbid {column}", found.fill_null(False), says, hides=True))
         return checks
 
+    def hides(self, text: pl.Expr) -> pl.Expr | None:
+        """Where the text holds a forbidden key."""
+        return text.str.contains(self._in_json())
+
     def finished(self, columns: Mapping[str, pl.DataType]) -> str | None:
         """Whether a column has a forbidden name."""
         named = [column for column in columns if column in self.names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from engine.core.errors import Finding, SpecError
@@ -36,7 +36,6 @@ LINTS: tuple[Callable[[Look], Iterator[Found]], ...] = (
     asking.unsent_windows,
     asking.replaced_by_a_part,
     asking.tables_without_key,
-    asking.deduplicated_without_key,
     asking.units_without_time,
     columns.wrong_keys,
     columns.wrong_columns,
@@ -49,12 +48,12 @@ def lint_file(path: Path, registry: Registry) -> list[Finding]:
         source = read_page(path, registry)
     except SpecError as error:
         return _sorted(error.findings)
-    return lint(source, registry)
+    return lint(source)
 
 
-def lint(source: Source, registry: Registry) -> list[Finding]:
+def lint(source: Source) -> list[Finding]:
     """What is wrong with a page that could be read, sorted by place."""
-    look = Look(source, registry)
+    look = Look(source)
     return _sorted([_finding(source, found) for run in LINTS for found in run(look)])
 
 
@@ -67,9 +66,11 @@ def _finding(source: Source, found: Found) -> Finding:
     )
     if found.mark is None:
         return finding
-    return Finding(found.mark, finding.code, finding.message, finding.fix, finding.level, document.source(found.mark.line))
+    return Finding(
+        found.mark, finding.code, finding.message, finding.fix, finding.level, document.source(found.mark.line)
+    )
 
 
-def _sorted(findings: Iterator[Finding] | list[Finding] | tuple[Finding, ...]) -> list[Finding]:
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
     """Each finding once, in the order of the page."""
     return sorted(dict.fromkeys(findings), key=lambda one: (one.mark.line, one.mark.column, one.code, one.message))

@@ -82,7 +82,9 @@ def _is_start(text: str) -> bool:
 
 def unsent_windows(look: Look) -> Iterator[Found]:
     """An incremental endpoint never tells the vendor its window, so that it asks for everything each time."""
-    asked = {path[1] for path, _, reference in look.references if path[0] == "endpoints" and reference.namespace == "window"}
+    asked = {
+        path[1] for path, _, reference in look.references if path[0] == "endpoints" and reference.namespace == "window"
+    }
     for name, endpoint in look.pipeline.endpoints.items():
         if endpoint.incremental and not endpoint.incremental.send and name not in asked:
             fix = "write send: query.updated_since in incremental, or ${window.start} in the query"
@@ -107,14 +109,6 @@ def tables_without_key(look: Look) -> Iterator[Found]:
             yield Found(("tables", name), Mistake("no-key", message, fix), "warning", key=True)
 
 
-def deduplicated_without_key(look: Look) -> Iterator[Found]:
-    """`deduplicate` keeps one row for each key, and there is no key."""
-    for name, table in look.pipeline.tables.items():
-        if table.deduplicate and not table.key:
-            mistake = Mistake("no-key", "deduplicate keeps one row for each key, and there is no key", "write key: COLUMN")
-            yield Found(("tables", name, "deduplicate"), mistake, key=True)
-
-
 def units_without_time(look: Look) -> Iterator[Found]:
     """A column has a unit of time and is no time."""
     for name, table in look.pipeline.tables.items():
@@ -127,8 +121,13 @@ def units_without_time(look: Look) -> Iterator[Found]:
 
 def _partial(look: Look, table: Table) -> str | None:
     """The first endpoint of a table that gives only what is new or changed."""
-    endpoints: Sequence[tuple[str, Endpoint | None]] = [(name, look.pipeline.endpoints.get(name)) for name in table.from_]
+    endpoints: Sequence[tuple[str, Endpoint | None]] = [
+        (name, look.pipeline.endpoints.get(name)) for name in table.from_
+    ]
     for name, one in endpoints:
-        if one and (one.incremental or any(p.when_changed or any(u.when_changed for u in p.union) for p in one.for_each.values())):
+        if one and (
+            one.incremental
+            or any(p.when_changed or any(u.when_changed for u in p.union) for p in one.for_each.values())
+        ):
             return name
     return None

@@ -28,7 +28,14 @@ from engine.spec.yamlfile import Node
 if TYPE_CHECKING:
     import polars as pl
 
-SAMPLES: Mapping[str, Json] = {"integer": 1, "number": 1.0, "boolean": True, "list": ["x"], "duration": "1d", "rate": "1/s"}
+SAMPLES: Mapping[str, Json] = {
+    "integer": 1,
+    "number": 1.0,
+    "boolean": True,
+    "list": ["x"],
+    "duration": "1d",
+    "rate": "1/s",
+}
 TIME = "2026-01-01"
 """Stands for a text: it may be compared with texts and with times."""
 Schema = Mapping[str, "pl.DataType"]
@@ -102,7 +109,9 @@ class Trial:
         for number, rule in enumerate(table.validate_):
             if after is not None and (says := rule.finished(after)):
                 path = ("tables", name, "validate", number, type(rule).word)
-                self.found.append(Found(path, Mistake("never-holds", f"this rule never holds: {says}", "drop or rename the column")))
+                self.found.append(
+                    Found(path, Mistake("never-holds", f"this rule never holds: {says}", "drop or rename the column"))
+                )
         return after
 
     def _declared(self, name: str, table: Table) -> Schema | None:
@@ -128,7 +137,9 @@ class Trial:
         except Mistake as mistake:
             self.found.append(Found(("tables", name, "sql"), mistake))
             return None
-        self.found += _missing([(("tables", name, "key", n), one) for n, one in enumerate(table.key)], columns, f"in {name}")
+        self.found += _missing(
+            [(("tables", name, "key", n), one) for n, one in enumerate(table.key)], columns, f"in {name}"
+        )
         return columns
 
     def _condition(self, path: Loc, text: Sql, columns: Schema, name: str) -> None:
@@ -143,7 +154,9 @@ class Trial:
             self.found.append(Found(path, mistake))
             return
         if kind != pl.Boolean:
-            self.found.append(Found(path, Mistake("sql-type", f"{text} is no condition", "write what is true or false for each row")))
+            self.found.append(
+                Found(path, Mistake("sql-type", f"{text} is no condition", "write what is true or false for each row"))
+            )
 
     def _names(self, path: Loc, text: Sql, columns: Schema) -> None:
         """Where types are not declared, at least the names are looked at."""
@@ -164,7 +177,9 @@ class Trial:
             rule.checks(view)
             wanted = rule.totals()
             empty = pl.DataFrame(schema=dict(columns))
-            rule.verdict(empty.select(one.alias(it) for it, one in wanted.items()).row(0, named=True) if wanted else {}, view)
+            rule.verdict(
+                empty.select(one.alias(it) for it, one in wanted.items()).row(0, named=True) if wanted else {}, view
+            )
             self._reference(path, rule, columns)
         except Mistake as mistake:
             self._blame(path, mistake, rule, columns)

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from engine.core import select, sql
 from engine.core.errors import Level, Mark, Mistake
 from engine.core.kinds import Part
-from engine.core.registry import Registry
 from engine.core.template import Reference, Template, compile
 from engine.spec.model import Endpoint, Parent, Pipeline, Table
 from engine.spec.read import Loc, Source
@@ -36,7 +35,6 @@ class Look:
     """A page that was read, and what every lint asks of it."""
 
     source: Source
-    registry: Registry
     tables_read: dict[str, tuple[sql.TableRef, ...]] = field(default_factory=dict)
 
     @property
@@ -58,7 +56,10 @@ class Look:
     def table_names(self) -> list[str]:
         """The tables of the page, and those that endpoints without a table get."""
         pipeline = self.pipeline
-        return [*pipeline.tables, *(n for n in pipeline.endpoints if n not in pipeline.tables and not pipeline.table_of(n))]
+        return [
+            *pipeline.tables,
+            *(n for n in pipeline.endpoints if n not in pipeline.tables and not pipeline.table_of(n)),
+        ]
 
     def reads(self, name: str) -> tuple[sql.TableRef, ...]:
         """The tables that the query of a table reads; none where it cannot be read."""
@@ -71,11 +72,11 @@ class Look:
         return self.tables_read[name]
 
     def needs(self, name: str) -> set[str]:
-        """The tables that a table reads, by a query, a join or a reference."""
+        """The tables that a table reads, by a query, a join or a reference to another than itself."""
         table = self.pipeline.tables[name]
         steps = {other for step in table.enrich if (other := step.table())}
         refers = {reference.table for rule in table.validate_ if (reference := rule.refers())}
-        return {ref.name for ref in self.reads(name)} | steps | refers
+        return {ref.name for ref in self.reads(name)} | steps | (refers - {name})
 
     def aliases(self, endpoint: Endpoint) -> dict[str, Parent]:
         """The aliases at hand in an endpoint: its own and those of all its ancestors."""
@@ -132,7 +133,7 @@ def fields_of(look: Look, name: str) -> set[str]:
     pipeline = look.pipeline
     endpoint = pipeline.endpoints[name]
     known = set(endpoint.add)
-    texts = [endpoint.incremental.field] if endpoint.incremental else []
+    texts: list[select.Jmes | None] = [endpoint.incremental.field] if endpoint.incremental else []
     for other in pipeline.endpoints.values():
         for parent in other.for_each.values():
             for one in (parent, *parent.union):
@@ -141,12 +142,17 @@ def fields_of(look: Look, name: str) -> set[str]:
         texts += _reads(table)
         known |= _parent_fields(table)
     if endpoint.paginate:
-        of_last = (path[1] for _, text in leaves(endpoint.paginate, ()) for path in _paths(text) if path[:1] == ("last",) and path[1:])
+        of_last = (
+            path[1]
+            for _, text in leaves(endpoint.paginate, ())
+            for path in _paths(text)
+            if path[:1] == ("last",) and path[1:]
+        )
         known |= set(of_last)
     return known | {path[0] for text in texts for path in _paths(text) if path}
 
 
-def _reads(table: Table) -> Iterable[str]:
+def _reads(table: Table) -> Iterable[select.Jmes]:
     if isinstance(table.rows, list):
         return [table.rows[0].each] if table.rows else []
     if table.rows is not None:

@@ -64,14 +64,22 @@ def wrong_defaults(look: Look) -> Iterator[Found]:
             try:
                 typed(param, value)
             except Mistake as mistake:
-                fix = f"{mistake.fix}, or change type: {param.type}" if mistake.fix else f"change it, or type: {param.type}"
+                fix = (
+                    f"{mistake.fix}, or change type: {param.type}"
+                    if mistake.fix
+                    else f"change it, or type: {param.type}"
+                )
                 yield Found(("params", name, word), Mistake("param", f'param "{name}": {mistake}', fix))
 
 
 def circles(look: Look) -> Iterator[Found]:
     """Endpoints, tables or params need each other in a circle."""
     pipeline = look.pipeline
-    defaults = {name: str(param.default) for name, param in pipeline.params.items() if is_default(("params", name, "default"), param.default)}
+    defaults = {
+        name: str(param.default)
+        for name, param in pipeline.params.items()
+        if is_default(("params", name, "default"), param.default)
+    }
     needs: dict[str, Mapping[str, Iterable[str]]] = {
         "endpoints": {name: parents(endpoint) for name, endpoint in pipeline.endpoints.items()},
         "tables": {name: look.needs(name) for name in pipeline.tables},
@@ -79,7 +87,9 @@ def circles(look: Look) -> Iterator[Found]:
     }
     for section, graph in needs.items():
         try:
-            graphlib.TopologicalSorter({name: [one for one in wanted if one in graph] for name, wanted in graph.items()}).prepare()
+            graphlib.TopologicalSorter(
+                {name: [one for one in wanted if one in graph] for name, wanted in graph.items()}
+            ).prepare()
         except graphlib.CycleError as error:
             circle = list(reversed(error.args[1]))
             message = f"these {section} need each other in a circle: {' -> '.join(circle)}"
@@ -95,12 +105,16 @@ def endpoints_without_table(look: Look) -> Iterator[Found]:
             yield Found(("endpoints", name), Mistake("no-table", message, fix), "warning", key=True)
         elif name in look.pipeline.tables and not look.pipeline.table_of(name):
             message = f'no table is made of "{name}", and the table of that name is made of something else'
-            yield Found(("endpoints", name), Mistake("no-table", message, f"write from: {name} in a table"), "warning", key=True)
+            yield Found(
+                ("endpoints", name), Mistake("no-table", message, f"write from: {name} in a table"), "warning", key=True
+            )
 
 
 def unused_params(look: Look) -> Iterator[Found]:
     """Nothing on the page reads a param."""
-    read = _named(look, "param") | {one.skip_unless.param for one in look.pipeline.endpoints.values() if one.skip_unless}
+    read = _named(look, "param") | {
+        one.skip_unless.param for one in look.pipeline.endpoints.values() if one.skip_unless
+    }
     for _, text in look.leaves:
         read |= set(re.findall(r"\bparam\.(\w+)", text)) if isinstance(text, str) else set()
     yield from _unused(look.pipeline.params, read, "params", "param")
@@ -120,17 +134,25 @@ def unused_styles(look: Look) -> Iterator[Found]:
     assert isinstance(sections, dict)
     styles, endpoints = (sections[name].value if name in sections else {} for name in ("styles", "endpoints"))
     if isinstance(styles, dict) and isinstance(endpoints, dict):
-        used = {one.value["use"].value for one in endpoints.values() if isinstance(one.value, dict) and "use" in one.value}
+        used = {
+            one.value["use"].value for one in endpoints.values() if isinstance(one.value, dict) and "use" in one.value
+        }
         for name, node in styles.items():
             if name not in used:
-                mistake = Mistake("unused", f'no endpoint uses the style "{name}"', f"write use: {name}, or take it out")
+                mistake = Mistake(
+                    "unused", f'no endpoint uses the style "{name}"', f"write use: {name}, or take it out"
+                )
                 yield Found(("styles", name), mistake, "warning", key=True, mark=node.key_mark)
 
 
 def _unused(declared: Iterable[str], read: set[str], section: str, noun: str) -> Iterator[Found]:
     for name in declared:
         if name not in read:
-            mistake = Mistake("unused", f'nothing on the page reads the {noun} "{name}"', f"write ${{{noun}.{name}}} somewhere, or take it out")
+            mistake = Mistake(
+                "unused",
+                f'nothing on the page reads the {noun} "{name}"',
+                f"write ${{{noun}.{name}}} somewhere, or take it out",
+            )
             yield Found((section, name), mistake, "warning", key=True)
 
 
@@ -155,5 +177,3 @@ def missing_files(look: Look) -> Iterator[Found]:
             there = sorted(one.name for one in place.parent.glob(f"*{place.suffix}")) if place.parent.is_dir() else []
             message = f"there is no file {name} beside the page{nearest(place.name, there)}"
             yield Found(path, Mistake("no-file", message, f"put it at {place}, or correct the path"))
-
-

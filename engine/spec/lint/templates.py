@@ -25,7 +25,9 @@ def unknown_names(look: Look) -> Iterator[Found]:
     for path, text in _texts(look):
         known, references = _known(look, path), references_in(text)
         # Secrets and windows where none may stand have lints of their own.
-        told = {one.offset for one in references if one.namespace in ("secret", "window") and one.namespace not in known}
+        told = {
+            one.offset for one in references if one.namespace in ("secret", "window") and one.namespace not in known
+        }
         for mistake in check_references(text, known):
             if not references:  # it cannot be read at all
                 yield Found(path, mistake)
@@ -63,7 +65,12 @@ def windows_without_incremental(look: Look) -> Iterator[Found]:
     """A template reads `window` in an endpoint that has none."""
     for path, _, reference in look.references:
         endpoint = _endpoint(look, path)
-        if endpoint and reference.namespace == "window" and not endpoint.incremental and "window" not in look.aliases(endpoint):
+        if (
+            endpoint
+            and reference.namespace == "window"
+            and not endpoint.incremental
+            and "window" not in look.aliases(endpoint)
+        ):
             fix = "add incremental: { start: 30d } to the endpoint"
             yield Found(path, Mistake("window", "there is no window without incremental", fix, offset=reference.offset))
 
@@ -75,7 +82,9 @@ def templates_that_nobody_fills(look: Look) -> Iterator[Found]:
             continue
         if isinstance(text, Sql):
             fix = "SQL knows param.NAME and run.started_at as values"
-            yield Found(path, Mistake("template-here", "a template cannot stand inside SQL", fix, offset=text.index("${")))
+            yield Found(
+                path, Mistake("template-here", "a template cannot stand inside SQL", fix, offset=text.index("${"))
+            )
         elif not is_default(path, text) and path[-1] not in NOT_FILLED:
             message = f"no template is filled in {_word(path)}: this stays as it stands"
             yield Found(path, Mistake("template-here", message, "write the value itself", offset=text.index("${")))
@@ -141,4 +150,3 @@ def _may_be_secret(path: Loc) -> bool:
 
 def _word(path: Loc) -> str:
     return next(str(step) for step in reversed(path) if isinstance(step, str))
-

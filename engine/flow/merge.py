@@ -1,0 +1,78 @@
+"""How the rows of several runs become one table, by the table's mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.flow.frames import AT
+from engine.flow.sort import WHOLE, duplicates, same_key
+from engine.spec.model import Deduplicate
+
+RUN = "_run"
+"""Which of the runs a row came with, from 0; -1 for what was there before."""
+UNTIL = "_until"
+"""The run that brought the next row of the same key, which takes this one's place."""
+FOREVER = 2**62
+HIDDEN = (AT, WHOLE, RUN, UNTIL)
+"""Columns that no table shows."""
+
+
+@dataclass(frozen=True)
+class Merger:
+    """Tells what is new in the sorted rows of a table, and puts it together with what was there before.
+
+    Runs that are taken together leave what they would leave taken one by one.
+    """
+
+    mode: str
+    key: Sequence[str]
+    deduplicate: Deduplicate | None
+    starts: Sequence[int]
+    """The arrival number that each run begins with, in order."""
+
+    @property
+    def _same(self) -> list[str]:
+        """What two rows share that must not both be there: with upsert, a later run takes the earlier's place."""
+        return [*self.key, RUN] if self.key and self.mode == "upsert" else list(self.key)
+
+    def arrived(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, int]:
+        """The new rows, whether each has the key of one that must not be there too, and how many came twice."""
+        rows, repeated = self._distinct(frame)
+        new = rows[AT].is_not_null()
+        return rows.filter(new), same_key(rows, self._same).filter(new), repeated
+
+    def comparable(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """All rows, each with the run until which it is there."""
+        rows, _ = self._distinct(frame)
+        if self.mode != "upsert":
+            return rows.with_columns(pl.lit(FOREVER).alias(UNTIL))
+        following = rows.with_columns(pl.col(RUN).shift(-1).over(self.key).alias(UNTIL))
+        moved = pl.when(pl.col(UNTIL) > pl.col(RUN)).then(pl.col(UNTIL))
+        return following.with_columns(moved.backward_fill().over(self.key).fill_null(FOREVER).alias(UNTIL))
+
+    def merged(self, frame: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
+        """What was there before and the good rows that came, in the order of the table."""
+        before = frame.filter(pl.col(AT).is_null()).with_columns(pl.lit(-1, pl.Int64).alias(RUN))
+        rows = good
+        if before.height:
+            rows = pl.concat([before, good]).sort(list(self.key) or WHOLE, maintain_order=True)
+        if self.mode == "upsert":
+            rows = rows.unique(subset=list(self.key), keep="last", maintain_order=True)
+        return rows.drop(HIDDEN, strict=False)
+
+    def _distinct(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """Old and new rows: repeats dropped, one new row a key and run where the page says so."""
+        run = pl.Series(RUN, self.starts, dtype=pl.UInt64).search_sorted(frame[AT].fill_null(0), side="right")
+        number = pl.when(pl.col(AT).is_null()).then(-1).otherwise(run.cast(pl.Int64) - 1)
+        rows, repeated = duplicates(frame.with_columns(number.alias(RUN)), self._same, apart=(AT, RUN))
+        rule = self.deduplicate
+        if rule is None or not self.key:
+            return rows, repeated
+        group = [*self.key] if self.mode == "replace" else [*self.key, RUN]
+        ordered = rows.filter(pl.col(AT).is_not_null()).sort([*group, *([rule.order_by] if rule.order_by else []), AT])
+        chosen = ordered.unique(subset=group, keep=rule.keep, maintain_order=True)[AT]
+        kept = rows.filter(pl.col(AT).is_null() | pl.col(AT).is_in(chosen.implode()))
+        return kept, repeated + rows.height - kept.height

@@ -1,0 +1,92 @@
+"""`config.yaml`: where things are, with `${VARIABLE}` from the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.app.config import Config, load
+from engine.core.errors import Finding, SpecError
+
+
+def _load(folder: Path, text: str, **env: str) -> Config:
+    place = folder / "config.yaml"
+    place.write_text(text)
+    return load(place, env)
+
+
+def _findings(folder: Path, text: str, **env: str) -> list[Finding]:
+    with pytest.raises(SpecError) as raised:
+        _load(folder, text, **env)
+    return list(raised.value.findings)
+
+
+def test_without_a_file_everything_is_as_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Config(pipelines_dir=Path("pipelines"), storage=Path("storage")) == load(None, {})
+
+
+def test_the_file_of_the_working_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.yaml").write_text("storage: here")
+    monkeypatch.chdir(tmp_path)
+    assert Path("here") == load(None, {}).storage
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=f"cannot be read: {os.strerror(2)}"):
+        load(tmp_path / "config.yaml", {})
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    found = _load(tmp_path, "{ pipelines_dir: pages, storage: /var/data }")
+    assert (tmp_path / "pages", Path("/var/data")) == (found.pipelines_dir, found.storage)
+
+
+def test_an_empty_file_is_as_none(tmp_path: Path) -> None:
+    assert tmp_path / "storage" == _load(tmp_path, "").storage
+
+
+def test_params_keep_their_types(tmp_path: Path) -> None:
+    found = _load(tmp_path, "params: { acme: { n: 8, on: true, names: [a, b] } }")
+    assert {"n": 8, "on": True, "names": ["a", "b"]} == found.params["acme"]
+
+
+def test_variables_come_from_the_environment(tmp_path: Path) -> None:
+    text = 'secrets: { acme: { key: "${KEY}" } }\nstorage: "${HOME_DIR}/data-${NAME}"'
+    found = _load(tmp_path, text, KEY="hunter", HOME_DIR="/srv", NAME="a")
+    assert ("hunter", Path("/srv/data-a")) == (found.secrets["acme"]["key"], found.storage)
+
+
+def test_a_variable_that_is_not_set_leaves_a_secret_to_the_next_source(tmp_path: Path) -> None:
+    assert {"acme": {}} == _load(tmp_path, 'secrets: { acme: { key: "${KEY}" } }').secrets
+
+
+def test_a_variable_that_is_not_set_is_named_where_nothing_else_can_tell(tmp_path: Path) -> None:
+    [finding] = _findings(tmp_path, 'params: {}\nstorage: "${DATA}/x"')
+    assert ("the environment variable DATA is not set", "set DATA", 2, 10) == (
+        finding.message,
+        finding.fix,
+        finding.mark.line,
+        finding.mark.column,
+    )
+
+
+def test_an_unknown_word_is_named_with_its_place(tmp_path: Path) -> None:
+    [finding] = _findings(tmp_path, "storag: x")
+    assert ('unknown word "storag"; did you mean "storage"?', 1) == (finding.message, finding.mark.line)
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    assert 3 == len(_findings(tmp_path, 'a: 1\nb: 2\nstorage: "${DATA}"'))
+
+
+def test_a_list_is_no_configuration(tmp_path: Path) -> None:
+    assert 1 == len(_findings(tmp_path, "[a]"))
+
+
+def test_a_secret_that_is_no_text_is_named_but_not_shown(tmp_path: Path) -> None:
+    [finding] = _findings(tmp_path, "secrets:\n  acme:\n    key: 4711\n")
+    assert ("secrets", "4711") != (finding.message, finding.fix)
+    assert "4711" not in finding.message

@@ -1,0 +1,105 @@
+"""`plan`, `lint`, `tools` and `reference`: what pages say before anybody is asked."""
+
+import json
+from pathlib import Path
+
+from engine.app import Engine
+from tests.cli.shop import Desk
+
+
+def test_plan_asks_nobody(desk: Desk) -> None:
+    assert (0, []) == (desk.engine("plan", "shop").return_value, desk.shop.log)
+
+
+def test_plan_gives_endpoints_and_tables_in_order(desk: Desk) -> None:
+    found = json.loads(desk.engine("plan", "shop", "--json").stdout)
+    assert [("things", []), ("parts", ["things"])] == [(e["endpoint"], e["for_each"]) for e in found["endpoints"]]
+    assert ["things", "parts", "cheap"] == [table["table"] for table in found["tables"]]
+    assert {"validation": 1, "enrichment": 0} == found["tables"][0]["stages"]
+
+
+def test_plan_leaves_templates_of_requests_as_they_are(desk: Desk) -> None:
+    assert "GET /things/${thing.id}/parts" in desk.engine("plan", "shop").stdout
+
+
+def test_plan_names_the_hosts_that_will_be_asked(desk: Desk) -> None:
+    found = json.loads(desk.engine("plan", "shop", "--json").stdout)
+    assert [desk.shop.url.removeprefix("http://")] == found["hosts"]
+
+
+def test_plan_shows_what_is_missing_and_never_a_secret(desk: Desk, monkeypatch) -> None:  # type: ignore[no-untyped-def]  # pytest's own fixture
+    monkeypatch.setenv("SHOP_TOKEN", "s3cr3t")
+    desk.page(
+        "connection:\n",
+        "  owner: { doc: Whose shop. }\nsecrets: { token: { env: SHOP_TOKEN }, pin: { env: SHOP_PIN } }\n"
+        "connection:\n  auth: { bearer: { token: '${secret.token}' } }\n",
+    )
+    answer = desk.engine("plan", "shop")
+    lines = [line.split() for line in answer.stdout.splitlines()]
+    assert ["param", "owner", "missing", "Whose", "shop."] in lines
+    assert ["secret", "token", "set"] in lines
+    assert ["secret", "pin", "missing"] in lines
+    assert (0, False) == (answer.return_value, "s3cr3t" in answer.stdout)
+
+
+def test_plan_names_columns_that_are_read_one_by_one(desk: Desk) -> None:
+    desk.page("{ path: name, type: string,", "{ path: name || to_string(@), type: string,")
+    assert "things  name" in desk.engine("plan", "shop", "-v").stdout
+
+
+def test_resolved_reads_back_as_the_same_page(desk: Desk) -> None:
+    long = Path("long.yaml")
+    long.write_text(desk.engine("plan", "shop", "--resolved").stdout)
+    engine = Engine.from_config()
+    assert engine.page("shop").pipeline == engine.page(long).pipeline
+
+
+def test_resolved_says_where_each_value_is_from(desk: Desk) -> None:
+    lines = [line.strip() for line in desk.engine("plan", "shop", "--resolved").stdout.splitlines()]
+    assert "records: items  # from defaults" in lines
+    assert "paginate:  # from style paged" in lines
+    assert "may_be_empty: false  # default" in lines
+    assert "get: /things" in lines
+
+
+def test_lint_ends_with_a_count(desk: Desk) -> None:
+    answer = desk.engine("lint")
+    assert (0, "in 1 page") == (answer.return_value, answer.stdout[-10:].strip())
+
+
+def test_lint_shows_a_caret_and_ends_with_2(desk: Desk) -> None:
+    desk.page("offset:", "ofset:")
+    answer = desk.engine("lint", "shop")
+    assert 2 == answer.return_value
+    assert 'did you mean "offset"?' in answer.stdout
+    assert "^" in answer.stdout
+    assert "1 error" in answer.stdout.splitlines()[-1]
+
+
+def test_lint_gives_json(desk: Desk) -> None:
+    desk.page("offset:", "ofset:")
+    [found] = json.loads(desk.engine("lint", "shop", "--format", "json").stdout)
+    assert {"file", "line", "column", "code", "level", "message", "fix"} == set(found)
+
+
+def test_tools_lists_pages_and_last_runs(desk: Desk) -> None:
+    before = desk.engine("tools").stdout.splitlines()[1].split()
+    desk.engine("run", "shop")
+    [after] = json.loads(desk.engine("tools", "--json").stdout)
+    assert ["shop", "The", "shop", "2", "3", "never", "pipelines/shop.yaml"] == before
+    assert "succeeded" == after["last_run"]["status"]
+
+
+def test_a_page_with_mistakes_stays_in_the_list(desk: Desk) -> None:
+    desk.page("offset:", "ofset:")
+    assert "has mistakes, see engine lint shop" in desk.engine("tools").stdout
+
+
+def test_without_pages_of_ones_own_the_shipped_ones_are_there(desk: Desk) -> None:
+    Path("pipelines/shop.yaml").unlink()
+    Path("pipelines").rmdir()
+    assert "apigee" in desk.engine("tools").stdout
+
+
+def test_reference_explains_a_word(desk: Desk) -> None:
+    assert "cursor" in desk.engine("reference", "cursor").stdout

@@ -1,0 +1,119 @@
+"""`run`, `collect`, `process` and `report`: screens, JSON and exit codes."""
+
+import json
+from pathlib import Path
+
+from click.testing import Result
+
+from tests.cli.shop import Desk
+
+
+def test_run_shows_endpoints_tables_reports_and_what_to_do_next(desk: Desk) -> None:
+    screen = " ".join(desk.engine("run", "shop").stdout.split())
+    for said in (
+        "things 2 3 complete",
+        "parts 3 3 complete",
+        "cheap 1 0",
+        "list storage/reports/shop/",
+        "succeeded (exit 0): 6 records collected",
+        "look at the data: engine show shop cheap",
+    ):
+        assert said in screen
+
+
+def test_run_says_each_endpoint_and_table_once_on_standard_error(desk: Desk) -> None:
+    lines = desk.engine("run", "shop").stderr.splitlines()
+    assert ["things: 2 pages, 3 records"] == [line for line in lines if line.startswith("things:")]
+    assert ["table things: 2 rows, 1 quarantined"] == [line for line in lines if line.startswith("table things:")]
+
+
+def test_json_is_all_that_goes_to_standard_output(desk: Desk) -> None:
+    answer = desk.engine("run", "shop", "--json")
+    result = json.loads(answer.stdout)
+    assert (0, "succeeded", 6, 1) == (
+        answer.return_value,
+        result["status"],
+        result["records_collected"],
+        result["quarantined"],
+    )
+
+
+def test_a_rule_that_failed_is_shown_with_its_place_on_the_page(desk: Desk) -> None:
+    page = desk.page("tolerance: 50%%", "tolerance: 1%%")
+    answer = desk.engine("run", "shop")
+    line = next(n for n, text in enumerate(page.read_text().splitlines(), 1) if "- range" in text)
+    screen = " ".join(answer.stdout.split())
+    assert 4 == answer.return_value
+    assert f"error things range 1 of 3 pipelines/shop.yaml:{line}:" in screen
+    assert "rows that broke a rule lie in storage/quarantine/shop" in screen
+    assert "look at them: engine show shop things --quarantine" in screen
+
+
+def test_a_skipped_unit_is_said_in_the_words_of_the_page(desk: Desk) -> None:
+    desk.shop.fault("/things/2/parts", status=403)
+    answer = desk.engine("run", "shop")
+    assert 0 == answer.return_value
+    assert 'parts: 2 pages, 2 records; skipped: thing {"id":2}: needs the Parts add-on' in answer.stderr
+    assert "needs the Parts add-on" in answer.stdout
+
+
+def test_of_many_gaps_three_are_named_and_the_others_counted(desk: Desk) -> None:
+    desk.shop.things = [{"id": n, "name": "x", "price": 1.0} for n in range(1, 6)]
+    desk.shop.fault("/parts", status=403, times=5)
+    answer = desk.engine("collect", "shop")
+    assert ["and 2 more", "and 2 more"] == [said.split("; ")[-1].strip() for said in _of_parts(answer)]
+
+
+def _of_parts(answer: Result) -> list[str]:
+    """What standard error and the screen say of the parts."""
+    return [line for line in f"{answer.stderr}{answer.stdout}".splitlines() if line.startswith("parts")]
+
+
+def test_an_incomplete_run_ends_with_3_and_says_how_to_go_on(desk: Desk) -> None:
+    desk.shop.fault("/things/2/parts", status=404)
+    answer = desk.engine("run", "shop")
+    assert 3 == answer.return_value
+    assert "what is missing is asked for again: engine run shop" in answer.stdout
+
+
+def test_the_parts_of_a_walk_can_be_taken_one_by_one(desk: Desk) -> None:
+    works = (("collect", "shop"), ("process", "shop"), ("report", "shop"))
+    assert [0, 0, 0] == [desk.engine(*words).return_value for words in works]
+    [report] = Path("storage/reports/shop").glob("*/list.csv")
+    assert "id,name,price\n1,ball,3.5\n3,top,\n" == report.read_text()
+
+
+def test_process_through_validation_publishes_nothing(desk: Desk) -> None:
+    desk.engine("collect", "shop")
+    assert 0 == desk.engine("process", "shop", "--stage", "validation").return_value
+    assert 2 == desk.engine("show", "shop").return_value
+
+
+def test_only_collects_what_is_named_and_what_stands_above_it(desk: Desk) -> None:
+    desk.engine("collect", "shop", "--only", "things")
+    assert ["/things"] == sorted({asked.path for asked, _ in desk.shop.log})
+
+
+def test_a_param_from_the_command_line_is_sent(desk: Desk) -> None:
+    desk.engine("collect", "shop", "-p", "color=light=blue", "--only", "things")
+    assert ("color", "light=blue") in desk.shop.log[0][0].query
+
+
+def test_a_page_can_be_named_by_its_path(desk: Desk) -> None:
+    assert 0 == desk.engine("collect", "pipelines/shop.yaml", "--storage", "elsewhere").return_value
+    assert Path("elsewhere/raw_data/shop").is_dir()
+
+
+def test_simulate_asks_nobody_and_says_so(desk: Desk) -> None:
+    answer = desk.engine("run", "shop", "--simulate", "--seed", "2")
+    assert ([], True) == (desk.shop.log, Path("storage-simulated/processed_data/shop").is_dir())
+    assert "SIMULATED" in answer.stdout
+    assert "(SIMULATED)" in answer.stderr
+    assert "--storage storage-simulated" in answer.stdout.splitlines()[-1]
+
+
+def test_simulated_and_real_data_do_not_mix(desk: Desk) -> None:
+    desk.engine("run", "shop", "--simulate")
+    answer = desk.engine("run", "shop", "--storage", "storage-simulated")
+    assert 2 == answer.return_value
+    assert "storage-simulated holds simulated data" in answer.stderr

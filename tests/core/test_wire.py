@@ -1,0 +1,138 @@
+"""Requests and pages as auth and paginators see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.errors import Mistake
+from engine.core.wire import Page, Place, Request, as_pairs, origin, request_to
+
+BASE = Request(
+    "POST", "https://api.example.com/things/{id}", (("a", "1"), ("a", "2")), (("Accept", "x"),), {"f": {"g": 1}}
+)
+PLACES = ["query.a", "query.page[size]", "query.a.b", "header.X-Key", "cookie.session", "body.f.h", "body.x"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@given(value=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=";="), min_size=1))
+def test_what_was_put_is_got(place: str, value: str) -> None:
+    assert value == BASE.put(Place(place), value).get(Place(place))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_null_takes_a_place_out(place: str) -> None:
+    assert BASE.put(Place(place), "v").put(Place(place), None).get(Place(place)) is None
+
+
+def test_the_request_itself_stays_as_it_is() -> None:
+    BASE.put(Place("body.f.g"), 2)
+    assert {"f": {"g": 1}} == BASE.body
+
+
+def test_a_query_field_replaces_all_of_its_name() -> None:
+    assert (("a", "3"),) == BASE.put(Place("query.a"), 3).query
+
+
+def test_header_names_are_the_same_in_any_case() -> None:
+    assert (("ACCEPT", "y"),) == BASE.put(Place("header.ACCEPT"), "y").header
+
+
+def test_cookies_stand_beside_each_other() -> None:
+    request = BASE.put(Place("cookie.a"), "1").put(Place("cookie.b"), "2")
+    assert "a=1; b=2" == request.get(Place("header.Cookie"))
+
+
+def test_a_path_value_is_escaped_whole() -> None:
+    assert "https://api.example.com/things/a%2Fb%20c" == BASE.put(Place("path.id"), "a/b c").url
+
+
+@pytest.mark.parametrize(
+    ("value", "pairs"),
+    [
+        (None, ()),
+        (True, (("n", "true"),)),
+        (1.5, (("n", "1.5"),)),
+        (["a", 2], (("n", "a"), ("n", "2"))),
+        ([], ()),
+        ([None, "a"], (("n", "a"),)),
+    ],
+)
+def test_a_query_field_of_each_kind(value: Any, pairs: Any) -> None:
+    assert pairs == as_pairs("n", value)
+
+
+@pytest.mark.parametrize("text", ["query", "query.", "Query.a", "a", "form.a"])
+def test_what_is_no_place_is_refused(text: str) -> None:
+    with pytest.raises(Mistake, match="is not a place in a request"):
+        Place.read(text)
+
+
+def test_the_address_is_escaped_once() -> None:
+    assert "https://a.example/x?q=a+b%26c" == Request("GET", "https://a.example/x", (("q", "a b&c"),)).full_url
+
+
+def test_a_next_link_keeps_its_query() -> None:
+    request = request_to("GET", "https://a.example/x?a=1&b=&a=2#top", query=(("c", "3"),))
+    assert ("https://a.example/x", (("a", "1"), ("b", ""), ("a", "2"), ("c", "3"))) == (request.url, request.query)
+
+
+def test_a_fingerprint_is_of_what_is_asked_not_of_how_it_is_signed() -> None:
+    signed = BASE.put(Place("header.Authorization"), "Bearer t")
+    assert BASE.fingerprint == signed.fingerprint
+
+
+@pytest.mark.parametrize("place", ["query.a", "body.f.g"])
+def test_a_fingerprint_differs_where_something_else_is_asked(place: str) -> None:
+    assert BASE.fingerprint != BASE.put(Place(place), "other").fingerprint
+
+
+def test_a_request_is_described_without_headers() -> None:
+    secret = Request("GET", "https://a.example/x", header=(("Authorization", "Bearer t-1"),))
+    assert "GET https://a.example/x" == secret.describe()
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://API.example.com/x", ("https", "api.example.com", 443)),
+        ("http://a.example", ("http", "a.example", 80)),
+        ("http://a.example:8080/", ("http", "a.example", 8080)),
+    ],
+)
+def test_the_origin_of_an_address(url: str, found: Any) -> None:
+    assert found == origin(url)
+
+
+PAGE = Page(BASE, 200, {"x-next": "n"}, b'{"meta": {"next": "t", "no": null}, "n": 5}', (b'{"id": 1}', b'{"id": 2}'))
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("answer.meta.next", "t"),
+        ("answer.meta.no", None),
+        ("answer.gone.deep", None),
+        ("answer", {"meta": {"next": "t", "no": None}, "n": 5}),
+        ("answer.n == `5`", True),
+        ('headers."x-next"', "n"),
+        ("status", 200),
+        ("last.id", 2),
+        ("length(rows)", 2),
+        ("rows[0].id", 1),
+    ],
+)
+def test_what_is_read_from_a_page(expression: str, value: Any) -> None:
+    assert value == PAGE.read(expression)
+
+
+def test_an_empty_body_has_no_answer() -> None:
+    assert Page(BASE, 204).read("answer.next") is None
+
+
+def test_a_body_that_is_no_json_is_named() -> None:
+    with pytest.raises(Mistake, match="the answer is not JSON"):
+        _ = Page(BASE, 200, body=b"<html>").answer

@@ -1,0 +1,247 @@
+"""What becomes of a table from run to run: replaced, merged by key, or added to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flow.pages import Shop, made, told
+
+TABLE = """
+tables:
+  things:
+    from: things
+    key: [id]
+    mode: {mode}
+    columns: {{ id: {{ path: id, type: integer }}, v: {{ path: v, type: string }}, at: {{ path: at, type: integer }} }}
+    {more}
+"""
+THREE_RUNS = (
+    [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}],
+    [{"id": 2, "v": "B"}, {"id": 3, "v": "c"}],
+    [{"id": 1, "v": "A"}],
+)
+
+
+def _shop(folder: Path, mode: str, more: str = "") -> Shop:
+    return Shop(folder, TABLE.format(mode=mode, more=more))
+
+
+def _pairs(shop: Shop) -> list[tuple[Any, ...]]:
+    return shop.frame().select("id", "v").rows()
+
+
+@pytest.mark.parametrize(
+    ("mode", "after"),
+    [
+        ("replace", [(1, "A")]),
+        ("upsert", [(1, "A"), (2, "B"), (3, "c")]),
+        ("append", [(1, "a"), (1, "A"), (2, "b"), (2, "B"), (3, "c")]),
+    ],
+)
+def test_three_runs_leave_what_the_mode_says(tmp_path: Path, mode: str, after: list[Any]) -> None:
+    shop = _shop(tmp_path, mode)
+    for records in THREE_RUNS:
+        made(shop, records)
+    assert after == _pairs(shop)
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+@pytest.mark.parametrize("more", ["", "enrich: [{ derive: { w: \"concat(v, '!')\" } }]"], ids=["plain", "enriched"])
+def test_collections_taken_together_make_the_table_of_those_taken_one_by_one(
+    tmp_path: Path, mode: str, more: str
+) -> None:
+    runs = [*THREE_RUNS, [{"id": 2, "v": "B"}, {"id": 2, "v": "B"}, {"id": 4, "v": "d"}], [{"id": 4, "v": "d"}]]
+    one, all_ = _shop(tmp_path / "one", mode, more), _shop(tmp_path / "all", mode, more)
+    for records in runs:
+        made(one, records)
+        all_.keep(records)
+    all_.process()
+    assert one.rows() == all_.rows()
+
+
+def test_a_later_row_that_breaks_a_rule_leaves_the_earlier_one(tmp_path: Path) -> None:
+    rules = "validate: [{ one_of: { column: v, values: [a, b] } }, { unique: [id] }]"
+    one, both = _shop(tmp_path / "one", "upsert", rules), _shop(tmp_path / "both", "upsert", rules)
+    for records in ([{"id": 1, "v": "a"}], [{"id": 1, "v": "x"}]):
+        made(one, records)
+        both.keep(records)
+    result = both.process()
+    assert [(1, "a")] == _pairs(one)
+    assert [(1, "a")] == _pairs(both)
+    assert [("one_of", "error", 1, False), ("unique", "error", 0, True)] == told(result)
+
+
+def test_the_same_key_in_two_collections_is_no_duplicate(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert", "validate: [{ unique: [id] }]")
+    shop.keep([{"id": 1, "v": "a"}])
+    shop.keep([{"id": 1, "v": "b"}])
+    assert "succeeded" == shop.process().status
+    assert [(1, "b")] == _pairs(shop)
+
+
+@pytest.mark.parametrize("mode", ["replace", "upsert", "append"])
+def test_processing_again_gives_the_same_bytes(tmp_path: Path, mode: str) -> None:
+    shop = _shop(tmp_path, mode, "enrich: [{ derive: { w: v } }]")
+    for records in THREE_RUNS:
+        made(shop, records)
+    before = shop.entry()
+    shop.process()
+    assert before["sha256"] == shop.entry()["sha256"]
+    assert (before["complete"], before["taken"]) == (shop.entry()["complete"], shop.entry()["taken"])
+
+
+def test_a_run_that_brings_nothing_new_leaves_an_upsert_table(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert")
+    made(shop, THREE_RUNS[0])
+    assert "succeeded" == made(shop, []).status
+    assert [(1, "a"), (2, "b")] == _pairs(shop)
+
+
+def test_enrichment_is_worked_out_anew_from_the_rows_before_it(tmp_path: Path) -> None:
+    lookup = "enrich: [{ lookup: { file: names.csv, on: { v: v }, take: [name] } }, { drop: [v] }]"
+    shop = _shop(tmp_path, "upsert", lookup)
+    (tmp_path / "names.csv").write_text("v,name\na,first\n")
+    made(shop, [{"id": 1, "v": "a"}])
+    (tmp_path / "names.csv").write_text("v,name\na,second\nb,other\n")
+    made(shop, [{"id": 2, "v": "b"}])
+    assert [(1, "second"), (2, "other")] == shop.frame().select("id", "name").rows()
+
+
+def test_rows_for_which_delete_when_holds_are_taken_out(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert", "delete_when: v = 'gone'")
+    made(shop, [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 3, "v": None}])
+    made(shop, [{"id": 1, "v": "gone"}, {"id": 9, "v": "gone"}])
+    assert [(2, "b"), (3, None)] == _pairs(shop)
+
+
+def test_a_row_that_was_deleted_can_come_back(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert", "delete_when: v = 'gone'")
+    for v in ("a", "gone", "back"):
+        made(shop, [{"id": 1, "v": v}])
+    assert [(1, "back")] == _pairs(shop)
+
+
+def test_a_changed_definition_makes_the_table_anew_from_all_that_was_kept(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert")
+    for records in THREE_RUNS:
+        made(shop, records)
+    shop.write(TABLE.format(mode="upsert", more="where: v <> 'c'"))
+    shop.process()
+    assert [(1, "A"), (2, "B")] == _pairs(shop)
+
+
+def test_a_changed_mode_makes_the_table_anew(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "replace")
+    for records in THREE_RUNS:
+        made(shop, records)
+    shop.write(TABLE.format(mode="upsert", more=""))
+    shop.process()
+    assert [(1, "A"), (2, "B"), (3, "c")] == _pairs(shop)
+
+
+def test_append_without_a_key_keeps_every_row(tmp_path: Path) -> None:
+    page = "tables: { things: { from: things, mode: append, columns: { v: { path: v, type: string } } } }"
+    shop = Shop(tmp_path, page)
+    for values in (["b", "a", "b"], ["a", "c"], ["0", "z"]):
+        made(shop, [{"v": value} for value in values])
+    assert ["0", "a", "a", "b", "b", "c", "z"] == shop.column("v")
+
+
+def test_unique_holds_across_runs_for_other_columns_than_the_key(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert", "validate: [{ unique: [v] }]")
+    made(shop, [{"id": 1, "v": "a"}, {"id": 5, "v": "e"}])
+    result = made(shop, [{"id": 0, "v": "a"}, {"id": 2, "v": "e"}, {"id": 3, "v": None}, {"id": 4, "v": "b"}])
+    assert [("unique", "error", 2, False)] == told(result)
+    assert [(1, "a"), (3, None), (4, "b"), (5, "e")] == _pairs(shop)
+
+
+def test_a_row_that_takes_the_place_of_one_before_is_no_duplicate_of_it(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert", "validate: [{ unique: [v] }]")
+    made(shop, [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}])
+    assert "succeeded" == made(shop, [{"id": 1, "v": "a", "at": 2}, {"id": 2, "v": "b"}]).status
+    assert "succeeded" == made(shop, [{"id": 1, "v": "b"}, {"id": 2, "v": "a"}]).status
+
+
+def test_unique_on_the_key_holds_across_runs_where_rows_are_added(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "append", "validate: [{ unique: [id] }]")
+    made(shop, [{"id": 1, "v": "a"}])
+    assert "succeeded" == made(shop, [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}]).status
+    assert [("unique", "error", 1, False)] == told(made(shop, [{"id": 1, "v": "other"}]))
+    assert [(1, "a"), (2, "b")] == _pairs(shop)
+
+
+def test_row_count_and_freshness_judge_the_table_as_a_whole(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert", "validate: [{ row_count: { min: 2 } }]")
+    made(shop, THREE_RUNS[0])
+    assert "succeeded" == made(shop, [{"id": 2, "v": "x"}]).status
+    assert "succeeded" == made(shop, []).status
+
+
+# --- what is incomplete or skipped
+
+
+def test_an_incomplete_collection_does_not_replace_a_version(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "replace")
+    made(shop, [{"id": 1, "v": "a"}])
+    result = made(shop, [{"id": 2, "v": "b"}], missing=["page 2 did not come"])
+    assert [(1, "a")] == _pairs(shop)
+    assert [(True, ["things: page 2 did not come"])] == [(one.kept, one.notes) for one in result.tables]
+
+
+def test_a_first_version_is_published_incomplete(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "replace")
+    made(shop, [{"id": 2, "v": "b"}], missing=["page 2 did not come"])
+    assert ([(2, "b")], False) == (_pairs(shop), shop.entry()["complete"])
+    assert False is shop.engine.current("shop")["complete"]
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+def test_a_merged_table_takes_what_came(tmp_path: Path, mode: str) -> None:
+    shop = _shop(tmp_path, mode)
+    made(shop, [{"id": 1, "v": "a"}])
+    made(shop, [{"id": 2, "v": "b"}], missing=["page 2 did not come"])
+    assert ([(1, "a"), (2, "b")], False) == (_pairs(shop), shop.entry()["complete"])
+
+
+def test_a_whole_collection_follows_an_incomplete_one(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "replace")
+    made(shop, [{"id": 2, "v": "b"}], missing=["page 2 did not come"])
+    made(shop, [{"id": 3, "v": "c"}])
+    assert ([(3, "c")], True) == (_pairs(shop), shop.entry()["complete"])
+
+
+def test_processing_what_is_incomplete_is_no_success(tmp_path: Path) -> None:
+    result = made(_shop(tmp_path, "upsert"), [{"id": 2, "v": "b"}], missing=["page 2 did not come"])
+    assert ("incomplete", 3) == (result.status, result.exit_code)
+
+
+def test_a_skipped_endpoint_leaves_the_version_before(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "replace")
+    made(shop, [{"id": 1, "v": "a"}])
+    result = made(shop, skipped=["needs the add-on"])
+    assert ([(1, "a")], True) == (_pairs(shop), result.tables[0].kept)
+    assert ["things keeps its version before: things: needs the add-on"] == result.warnings()
+
+
+def test_a_skipped_endpoint_makes_an_empty_table_at_first(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "replace")
+    assert ["things: needs the add-on"] == made(shop, skipped=["needs the add-on"]).tables[0].notes
+    assert [] == _pairs(shop)
+
+
+def test_a_table_of_two_endpoints_is_incomplete_while_one_was_never_collected(tmp_path: Path) -> None:
+    page = "tables: { all: { from: [one, two], key: id, columns: { id: { path: id, type: integer } } } }"
+    shop = Shop(tmp_path, page, endpoints="endpoints: { one: /one, two: /two }\n")
+    result = made(shop, [{"id": 1}], endpoint="one")
+    assert (False, ["two was never collected"]) == (shop.entry("all")["complete"], result.tables[0].notes)
+
+
+def test_a_table_of_two_endpoints_holds_the_rows_of_both(tmp_path: Path) -> None:
+    page = "tables: { all: { from: [one, two], key: id, columns: { id: { path: id, type: integer }, v: v } } }"
+    shop = Shop(tmp_path, page, endpoints="endpoints: { one: /one, two: /two }\n")
+    shop.keep_all({"one": [[{"id": 2, "v": "x"}]], "two": [[{"id": 1, "v": "y"}]]})
+    shop.process()
+    assert [(1, "y"), (2, "x")] == shop.frame("all").rows()

@@ -1,0 +1,96 @@
+"""One row for each element deep inside a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.errors import DataError
+from tests.flow.pages import Shop, made
+
+
+def _table(rows: str, columns: str) -> str:
+    return f"tables: {{ things: {{ from: things, rows: {rows}, columns: {{ {columns} }} }} }}"
+
+
+def _made(
+    folder: Path, rows: str, columns: str, *records: Any, add: dict[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    shop = Shop(folder, _table(rows, columns))
+    made(shop, records, add=add)
+    return shop.frame().rows()
+
+
+def test_each_element_of_a_list_is_a_row(tmp_path: Path) -> None:
+    found = _made(
+        tmp_path, "[{ each: items }]", "n: n", {"items": [{"n": 1}, {"n": 2}]}, {"items": []}, {"items": None}, {}
+    )
+    assert [(1,), (2,)] == found
+
+
+def test_each_value_of_a_map_is_a_row_with_its_key(tmp_path: Path) -> None:
+    found = _made(tmp_path, "[{ each: items, key_as: id }]", "id: id, n: n", {"items": {"a": {"n": 1}, "b": {"n": 2}}})
+    assert [("a", 1), ("b", 2)] == found
+
+
+def test_an_element_that_is_no_object_is_its_value(tmp_path: Path) -> None:
+    assert [("a",), ("b",)] == _made(tmp_path, "[{ each: tags }]", "tag: value", {"tags": ["a", "b"]})
+
+
+def test_a_map_of_plain_values_gives_key_and_value(tmp_path: Path) -> None:
+    found = _made(tmp_path, "[{ each: m, key_as: k }]", "k: k, v: value", {"m": {"x": 1, "y": None}})
+    assert [("x", 1), ("y", None)] == found
+
+
+def test_each_goes_down_level_by_level_and_parent_leads_up(tmp_path: Path) -> None:
+    record = {"id": "r", "groups": {"g": {"name": "G", "issues": [{"n": 1}, {"n": 2}]}, "h": {"issues": []}}}
+    columns = "n: n, group: parent.name, key: parent.k, id: parent.parent.id"
+    found = _made(tmp_path, "[{ each: groups, key_as: k }, { each: issues }]", columns, record)
+    assert [(1, "G", "g", "r"), (2, "G", "g", "r")] == found
+
+
+def test_parent_reaches_a_list_of_the_record_by_an_index(tmp_path: Path) -> None:
+    record = {"names": ["zero", "one"], "items": [{"at": 1}]}
+    assert [("one",)] == _made(tmp_path, "[{ each: items }]", 'name: "parent.names[1]"', record)
+
+
+def test_what_the_endpoint_adds_is_found_in_the_parent(tmp_path: Path) -> None:
+    found = _made(tmp_path, "[{ each: items }]", "api: parent.api, n: n", {"items": [{"n": 1}]}, add={"api": "x"})
+    assert [("x", 1)] == found
+
+
+def test_a_field_of_the_element_that_is_called_parent_gives_way(tmp_path: Path) -> None:
+    record = {"id": "outer", "items": [{"parent": "inner"}]}
+    assert [("outer",)] == _made(tmp_path, "[{ each: items }]", "id: parent.id", record)
+
+
+def test_names_and_rows_of_values_are_put_together(tmp_path: Path) -> None:
+    record = {"columns": ["a", "b"], "values": [[1, "x"], [2, None]]}
+    found = _made(
+        tmp_path, "{ zip: { names: columns, values: values } }", "a: a, b: b", record, {"columns": [], "values": []}, {}
+    )
+    assert [(1, "x"), (2, None)] == found
+
+
+@pytest.mark.parametrize(
+    ("rows", "record"),
+    [
+        ("[{ each: items }]", {"items": 5}),
+        ("[{ each: items }]", {"items": "text"}),
+        ("{ zip: { names: n, values: v } }", {"n": ["a", "b"], "v": [[1]]}),
+        ("{ zip: { names: n, values: v } }", {"n": ["a"], "v": [{"a": 1}]}),
+        ("{ zip: { names: n, values: v } }", {"n": ["a"], "v": 5}),
+        ("{ zip: { names: n, values: v } }", {"n": 5, "v": [[1]]}),
+        ("{ zip: { names: n, values: v } }", {"n": "ab", "v": [[1, 2]]}),
+        ("{ zip: { names: n, values: v } }", {"v": [[1]]}),
+        ("{ zip: { names: n, values: v } }", {"n": [1], "v": [[1]]}),
+    ],
+    ids=str,
+)
+def test_a_record_of_another_shape_is_named_with_its_request(tmp_path: Path, rows: str, record: Any) -> None:
+    shop = Shop(tmp_path, _table(rows, "a: a"))
+    with pytest.raises(DataError) as raised:
+        made(shop, [record])
+    assert "GET /things?page=0" in raised.value.message
