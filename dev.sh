@@ -71,6 +71,6 @@ case $verb in
 esac
 case $verb in
   demo) cd "$here" && exec .venv/bin/engine run pipelines/apigee.yaml --simulate "$@" ;;
-  test) cd "$here" && exec .venv/bin/pytest "$@" ;;
+  test) cd "$here" && exec .venv/bin/pytest -n auto --dist loadfile "$@" ;;
   run) exec "$here/.venv/bin/engine" run "$@" ;;
 esac

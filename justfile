@@ -10,11 +10,15 @@ fix:
 
 # The quick tests; words go to pytest, as in `just test -k cursor`.
 test *words:
-    .venv/bin/pytest "$@"
+    .venv/bin/pytest -n auto --dist loadfile "$@"
 
 # Write docs/reference.md and schemas/pipeline.schema.json from the models and parts.
 docs *words:
     .venv/bin/python -m engine.spec.reference "$@"
+
+# Seconds, CPU and peak memory of the whole walk; numbers of records may follow, as in `just bench 1_000_000`.
+bench *words:
+    .venv/bin/python bench/walk.py "$@"
 
 [private]
 lint:

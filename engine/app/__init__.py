@@ -1,6 +1,7 @@
 """The one door for Python callers, and for the command line."""
 
+from engine.app import errors
 from engine.app.engine import Engine, Stop
-from engine.core import errors, events
+from engine.core import events
 
 __all__ = ["Engine", "Stop", "errors", "events"]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from engine.core.errors import Finding, Json, Mistake, SpecError, nearest
+from engine.spec.read import EXPECTED
 from engine.spec.yamlfile import Document, read
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 NAME = "config.yaml"
+SECTION = re.compile(r"([A-Za-z_]\w*)\s*:")
+QUOTED = re.compile(r"""(["']).+\1""")
 
 
 class Config(BaseModel):
@@ -24,6 +28,22 @@ class Config(BaseModel):
     storage: Path = Field(Path("storage"), description="The folder of the storage.")
     params: dict[str, dict[str, Any]] = Field({}, description="Tool -> param -> value.")
     secrets: dict[str, dict[str, str]] = Field({}, description="Tool -> secret -> value, best as ${VARIABLE}.")
+    _notes: list[str] = PrivateAttr([])
+    _unset: dict[tuple[str, ...], str] = PrivateAttr({})
+    """(section, tool, name) -> the environment variable that is not set, for what was left to the next source."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the file says in vain."""
+        return self._notes
+
+    def unset(self, tool: str) -> dict[tuple[str, str], str]:
+        """(section, name) -> the variable that a param or secret was to come from, and that is not set."""
+        return {(path[0], path[2]): name for path, name in self._unset.items() if path[1:2] == (tool,) and path[2:]}
+
+
+OPEN = frozenset(Config.model_fields) - {"secrets"}
+"""The sections that hold no secret."""
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Config:
@@ -31,31 +51,63 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
     place = path or Path(NAME)
     if path is None and not place.exists():
         return Config.model_validate({})
-    document = read(place)
+    try:
+        document = read(place)
+    except SpecError as error:
+        raise _told(place, error.findings) from None
     problems: list[Finding] = []
-    filled = _filled(document.plain() or {}, (), document, env, problems)
+    unset: dict[tuple[str, ...], str] = {}
+    filled = _filled(document.plain() or {}, (), document, env, problems, unset)
     try:
         config = Config.model_validate(filled)
     except ValidationError as error:
         problems += [_finding(document, one) for one in error.errors()]
     if problems:
-        raise SpecError(f"{place} has mistakes", findings=tuple(problems))
+        raise _told(place, problems)
+    config._unset.update(unset)
     home = place.parent
+    if "pipelines_dir" in config.model_fields_set and not (home / config.pipelines_dir).is_dir():
+        text = (
+            f"{place} says pipelines_dir: {config.pipelines_dir}, which is no folder; the pages of the engine are taken"
+        )
+        config._notes.append(text)
     return config.model_copy(update={"pipelines_dir": home / config.pipelines_dir, "storage": home / config.storage})
 
 
+def _told(place: Path, problems: Sequence[Finding]) -> SpecError:
+    """The error, without what might be a secret: only lines of sections that hold none are shown as they stand."""
+    lines = place.read_text("utf-8-sig", "replace").split("\n") if place.is_file() else []
+    shown = []
+    for finding in problems:
+        above = [found[1] for line in lines[: finding.mark.line] if (found := SECTION.match(line))]
+        if above and above[-1] in OPEN and "secret" not in finding.source:
+            shown.append(finding)
+            continue
+        key, colon, _ = finding.source.partition(":")
+        if finding.code == "yaml":  # it may quote the value
+            message, fix = (QUOTED.sub("…", text) for text in (finding.message, finding.fix))
+            finding = replace(finding, message=message, fix=fix)
+        shown.append(replace(finding, source=f"{key}: …" if colon else "…" if finding.source else ""))
+    return SpecError(f"{place} has mistakes", findings=tuple(shown))
+
+
 def _filled(
-    value: Json, path: tuple[str | int, ...], document: Document, env: Mapping[str, str], problems: list[Finding]
+    value: Json,
+    path: tuple[str | int, ...],
+    document: Document,
+    env: Mapping[str, str],
+    problems: list[Finding],
+    left: dict[tuple[str, ...], str],
 ) -> Json:
     """Every `${VAR}` from the environment; one that is not set leaves null, so that the next source is asked."""
     if isinstance(value, dict):
         return {
             key: one
             for key, old in value.items()
-            if (one := _filled(old, (*path, key), document, env, problems)) is not None
+            if (one := _filled(old, (*path, key), document, env, problems, left)) is not None
         }
     if isinstance(value, list):
-        return [_filled(one, (*path, at), document, env, problems) for at, one in enumerate(value)]
+        return [_filled(one, (*path, at), document, env, problems, left) for at, one in enumerate(value)]
     if not isinstance(value, str):
         return value
     unset = [name for name in VARIABLE.findall(value) if not env.get(name)]
@@ -63,6 +115,8 @@ def _filled(
         problems.append(
             document.finding(path, "config", f"the environment variable {unset[0]} is not set", f"set {unset[0]}")
         )
+    if unset:
+        left[tuple(map(str, path))] = unset[0]
     return None if unset else VARIABLE.sub(lambda found: env[found.group(1)], value)
 
 
@@ -80,4 +134,4 @@ def _finding(document: Document, error: Any) -> Finding:
             f"known here: {', '.join(known)}",
             key=True,
         )
-    return document.finding(error["loc"], "config", str(error["msg"]).lower())
+    return document.finding(error["loc"], "config", EXPECTED.get(error["type"], str(error["msg"]).lower()))

@@ -12,13 +12,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from engine import SHIPPED
 from engine.app import log
+from engine.app.check import check_page
 from engine.app.config import Config, load
+from engine.app.how import How, check
 from engine.app.settings import look, settle
-from engine.core.clock import Clock
+from engine.core.clock import Clock, rfc3339
 from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, Stopped, nearest
 from engine.core.events import Sink, nowhere
 from engine.core.registry import Registry
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from engine.app.look import Shown
+    from engine.flow.ledger import Due
     from engine.flow.plan import Plan, Settings
     from engine.flow.report import Result
     from engine.flow.run import Walk
@@ -53,7 +56,7 @@ class Stop:
     def wait(self, seconds: float) -> None:
         """Wait so long; raises Stopped as soon as the run shall end."""
         if self.asked.wait(seconds) if seconds > 0 else self.asked.is_set():
-            raise Stopped("the run was stopped", "what was kept stays kept; start it again with engine run")
+            raise Stopped("the run was stopped", "what was kept stays kept; run it again: it starts anew")
 
 
 @dataclass
@@ -68,13 +71,20 @@ class Engine:
     clock: Clock | None = None
 
     @classmethod
-    def from_config(cls, path: str | Path | None = None, *, storage: str | Path | None = None, **more: Any) -> Engine:
+    def from_config(
+        cls,
+        path: str | Path | None = None,
+        *,
+        storage: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        emit: Sink = nowhere,
+    ) -> Engine:
         """An engine as config.yaml says; without a path the one in the working folder, if there is one."""
-        env = more.pop("env", None) or dict(os.environ)
+        env = dict(os.environ) if env is None else env
         config = load(Path(path) if path else None, env)
         if storage is not None:
             config = config.model_copy(update={"storage": Path(storage)})
-        return cls(config=config, env=env, **more)
+        return cls(config=config, env=env, emit=emit)
 
     # --- pages
 
@@ -84,17 +94,9 @@ class Engine:
 
     def find(self, tool: str | Path) -> Path:
         """The file of a page, by path or by tool name."""
-        path = Path(tool)
-        if path.suffix in (".yaml", ".yml") or "/" in str(tool):
-            if not path.is_file():
-                raise ConfigError(f"there is no page at {path}", "give the path of a page, or the name of a tool")
-            return path
-        place = self.pages / f"{tool}.yaml"
-        if not place.is_file():
-            known = self.tools()
-            fix = f"the tools are: {', '.join(known)}" if known else f"there are no pages in {self.pages}"
-            raise ConfigError(f'no tool is called "{tool}"{nearest(str(tool), known)}', fix)
-        return place
+        from engine.app.tools import page_of
+
+        return page_of(self.pages, tool)
 
     @property
     def pages(self) -> Path:
@@ -114,9 +116,15 @@ class Engine:
 
     def lint(self, tool: str | Path) -> list[Finding]:
         """Everything that is wrong with a page. Raises ConfigError when there is no such page."""
-        from engine.spec.lint import lint_file
+        from engine.app.tools import lint
 
-        return lint_file(self.find(tool), self.registry)
+        return lint(self.find(tool), self.registry)
+
+    def doubts(self) -> list[str]:
+        """What config.yaml says and nothing comes of, in words."""
+        from engine.app.tools import strangers
+
+        return [*self.config.notes, *strangers(self.config, self.pages)]
 
     def reference(self, word: str | None = None) -> str:
         """What the reference says of a word, or of the whole language, as markdown."""
@@ -144,7 +152,8 @@ class Engine:
         source = self.page(tool)
         name = source.pipeline.tool
         config, secret = self.config.params.get(name, {}), self.config.secrets.get(name, {})
-        found = look(source, given=params or {}, config=config, secrets=secret, env=self.env)
+        unset = self.config.unset(name)
+        found = look(source, given=params or {}, config=config, secrets=secret, env=self.env, unset=unset)
         return explain(source, self._plan(source, found.settings, only), found, verbose=verbose)
 
     def plan(
@@ -171,22 +180,27 @@ class Engine:
         tool = source.pipeline.tool
         config, given = self.config.params.get(tool, {}), self.config.secrets.get(tool, {})
         if vendor is None:
-            return settle(source, given=params, config=config, secrets=given, env=self.env)
+            unset = self.config.unset(tool)
+            return settle(source, given=params, config=config, secrets=given, env=self.env, unset=unset)
         made_up = {name: str(value) for name, value in vendor.params(source.pipeline, params).items()}
         secret = {name: one.reveal() for name, one in vendor.secrets(source.pipeline).items()}
         return settle(source, given={**made_up, **params}, config={}, secrets=secret, env={})
 
     # --- runs
 
-    def run(self, tool: str | Path, **how: Any) -> Result:
-        """Collect, process and report. See `walk` for the settings."""
-        return self.walk(tool, ("collect", "process", "report"), **how)
+    def run(self, tool: str | Path, *, schedule: str = "", at: str = "", **how: Unpack[How]) -> Result:
+        """Collect, process and report, or do what a schedule of the page says, for the due time `at`."""
+        if not schedule:
+            return self.walk(tool, ("collect", "process", "report"), **how)
+        from engine.app.schedule import asked
 
-    def collect(self, tool: str | Path, **how: Any) -> Result:
+        return self.walk(tool, **{**how, **asked(self.page(tool), schedule, at)})
+
+    def collect(self, tool: str | Path, **how: Unpack[How]) -> Result:
         """Fetch and keep what the page asks for."""
         return self.walk(tool, ("collect",), **how)
 
-    def process(self, tool: str | Path, stage: str = "analytics", **how: Any) -> Result:
+    def process(self, tool: str | Path, stage: str = "analytics", **how: Unpack[How]) -> Result:
         """Make the tables from kept pages, with no network; stops behind a stage, with validation it only checks."""
         if stage not in STAGES:
             raise ConfigError(
@@ -194,46 +208,53 @@ class Engine:
             )
         return self.walk(tool, ("process",), stage=stage, **how)
 
-    def report(self, tool: str | Path, **how: Any) -> Result:
+    def report(self, tool: str | Path, **how: Unpack[How]) -> Result:
         """Write the page's reports from the published tables."""
         return self.walk(tool, ("report",), **how)
 
-    def walk(
-        self,
-        tool: str | Path,
-        works: Sequence[str],
-        *,
-        params: Mapping[str, str] | None = None,
-        only: Iterable[str] = (),
-        stage: str = "analytics",
-        vendor: Vendor | None = None,
-    ) -> Result:
+    def walk(self, tool: str | Path, works: Sequence[str], *, stage: str = "analytics", **how: Unpack[How]) -> Result:
         """Do the works of a run; raises EngineError where it cannot begin or go on, each recorded in the storage.
 
         With a `vendor` that one is asked instead of the real one, and the storage must be a simulated one.
+        A run that is `due` waits for another of its tool, and does nothing when that was the run of this time.
         """
-        clock = self._clock(vendor)
+        check(how)
+        clock = self._clock(how.get("vendor"))
         try:
-            return self._walk(tool, works, clock, params=params or {}, only=only, stage=stage, vendor=vendor)
+            return self._walk(tool, works, clock, stage, **how)
         except BaseException as error:
             context: dict[str, Json] = {"tool_name": Path(tool).stem, "collection_type": "+".join(works)}
             if not isinstance(error, (ConfigError, SpecError)) or self.config.storage.exists():
-                log.write(self.config.storage, log.record(error, at=clock.instant(), context=context))
+                log.keep(self.config.storage, error, at=clock.instant(), context=context)
             raise
 
     def _walk(
-        self, tool: str | Path, works: Sequence[str], clock: Clock, *, stage: str, vendor: Vendor | None, **how: Any
+        self,
+        tool: str | Path,
+        works: Sequence[str],
+        clock: Clock,
+        stage: str,
+        *,
+        vendor: Vendor | None = None,
+        due: Due | None = None,
+        **how: Any,
     ) -> Result:
         from engine.flow import storage
         from engine.flow.ledger import Ledger
+        from engine.flow.report import Result
 
         source = self.page(tool)
+        check_page(source, typed=False)
         plan = self.plan(source, vendor=vendor, **how)
         root = self.config.storage
         storage.open_storage(root, simulated=vendor is not None)
-        with storage.owned(root, source.pipeline.tool):
-            ledger = Ledger(root / "engine.db")
+        with storage.owned(root, source.pipeline.tool, wait=clock.wait if due else None):
+            ledger = Ledger(root / "engine.db", due)
             try:
+                if not ledger.knows_page(source.pipeline.tool, source.hash):
+                    check_page(source, typed=True)
+                if ledger.due_is_done():
+                    return Result(source.pipeline.tool, "", clock.instant(), notes=["another run did this due time"])
                 stand = vendor.open(plan) if vendor and "collect" in works else nullcontext()
                 return self._in_ledger(source, plan, works, clock, stage, ledger, stand, vendor is not None)
             finally:
@@ -250,21 +271,20 @@ class Engine:
         stand: AbstractContextManager[Stand | None],
         simulated: bool,
     ) -> Result:
-        from engine.core.clock import rfc3339
-
         began = time.monotonic()
         walk = self._begin(source, plan, works, clock, ledger, simulated)
         result = walk.result
         try:
             with stand as vendor:
                 if vendor is not None:
-                    walk = replace(walk, auth=vendor.auth, reach=vendor.reach)
+                    walk = replace(walk, auth=vendor.auth, reach=vendor.reach, made_up=vendor.rows)
                 if "collect" in works:
                     walk.collect()
                     self._tell(result, works, clock)
                 if "process" in works:
                     walk.process(stage)
                 if "report" in works:
+                    result.duration_seconds = time.monotonic() - began  # run.json stands among the reports
                     walk.report()
         except BaseException as error:
             result.status = "interrupted" if isinstance(error, (Stopped, KeyboardInterrupt)) else "failed"
@@ -284,19 +304,18 @@ class Engine:
     def _begin(
         self, source: Source, plan: Plan, works: Sequence[str], clock: Clock, ledger: Any, simulated: bool
     ) -> Walk:
-        from engine.core.clock import rfc3339
         from engine.core.events import RunStarted
         from engine.flow.report import Result
         from engine.flow.run import Walk
         from engine.flow.units import RunInfo
 
         tool, started = source.pipeline.tool, clock.instant()
-        run = f"{started:%Y%m%dT%H%M%S}{started.microsecond // 1000:03d}Z-{ledger.next_number(tool):04d}"
+        run = ledger.name_run(tool, started)
         fence = ledger.start_run(
             run,
             tool,
             work="+".join(works),
-            page_hash=page_hash(source),
+            page_hash=source.hash,
             simulated=simulated,
             started_at=rfc3339(started),
         )
@@ -311,21 +330,25 @@ class Engine:
             clock=clock,
             emit=self.emit,
             ledger=ledger,
-            result=Result(tool, run, started, simulated, storage=str(root)),
+            result=Result(tool, run, started, simulated, notes=plan.assumptions(), storage=str(root)),
             auth=plan.auth(),
         )
 
     def _clock(self, vendor: Vendor | None) -> Clock:
-        if self.clock is not None:
-            return self.clock
-        if vendor is None:
-            return Clock(time.time, self.stop.wait, random.Random(secrets.randbits(64)).random)
-        return self.simulated_clock(vendor.seed)
+        if vendor is not None:
+            return self.simulated_clock(vendor.seed)
+        return self.clock or Clock(time.time, self.stop.wait, random.Random(secrets.randbits(64)).random)
 
     def simulated_clock(self, seed: int) -> Clock:
         """The clock of a simulated run: it stands still, so that the same seed gives the same outputs."""
         start = SIMULATED_START.timestamp()
         return self.clock or Clock(lambda: start, self.stop.wait, random.Random(seed).random)
+
+    def schedules(self, tools: Sequence[str | Path] = ()) -> list[dict[str, Json]]:
+        """The schedules of pages, of all unless said: their times, what they do, when next, how the last run ended."""
+        from engine.app.schedule import overview
+
+        return overview(self.page, tools or self.tools(), self.config.storage, self._clock(None).instant())
 
     # --- what is there
 
@@ -375,10 +398,3 @@ class Engine:
         from engine.app.tools import overview
 
         return [overview(self.find(tool), self.registry, self.config.storage) for tool in self.tools()]
-
-
-def page_hash(source: Source) -> str:
-    """A hash of the page's text."""
-    import hashlib
-
-    return hashlib.sha256(source.document.text.encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ from engine.spec.read import Source
 
 def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[str, Json]:
     """The plan; `verbose` adds the columns that Polars cannot read and why."""
-    page, connection = source.pipeline, source.pipeline.connection
+    page, connection = plan.pipeline, plan.pipeline.connection
     return {
         "tool": page.tool,
         "title": page.title or page.tool,
@@ -38,7 +38,13 @@ def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[
             for name, param in page.params.items()
         ],
         "secrets": [
-            {"name": name, "set": name in found.settings.secrets, "optional": one.optional, "doc": one.doc}
+            {
+                "name": name,
+                "set": name in found.settings.secrets,
+                "needed": name not in found.spared,
+                "optional": one.optional,
+                "doc": one.doc,
+            }
             for name, one in page.secrets.items()
         ],
         "endpoints": [_endpoint(asked, plan) for asked in plan.endpoints],
@@ -74,7 +80,7 @@ def _base(asked: Asked, plan: Plan) -> str:
 
 def _hosts(plan: Plan) -> list[str]:
     """Every host that requests may go to: the API's, the sign-in's, and those the page allows besides."""
-    addresses = [_url(asked, plan) for asked in plan.endpoints if not asked.skipped]
+    addresses = [_url(asked, plan) for asked in plan.endpoints if not asked.skipped and not asked.endpoint.file]
     try:
         auth = plan.auth()
         addresses += auth.hosts() if auth else ()
@@ -92,7 +98,9 @@ def _host(address: str) -> str:
 
 
 def _url(asked: Asked, plan: Plan) -> str:
-    path = str(asked.endpoint.get or asked.endpoint.post or "")
+    if asked.endpoint.file:
+        return str(_filled(asked.endpoint.file.path, plan))
+    path = str(_filled(asked.endpoint.get or asked.endpoint.post or "", plan))
     return path if path.startswith(("http://", "https://")) else _base(asked, plan) + path
 
 
@@ -101,7 +109,7 @@ def _endpoint(asked: Asked, plan: Plan) -> dict[str, Json]:
     news = endpoint.incremental
     return {
         "endpoint": asked.name,
-        "method": "GET" if endpoint.get else "POST",
+        "method": "FILE" if endpoint.file else "GET" if endpoint.get else "POST",
         "url": _url(asked, plan),
         "for_each": list(asked.needs),
         "when_changed": str(asked.parent.when_changed) if asked.parent and asked.parent.when_changed else None,
@@ -115,6 +123,7 @@ def _endpoint(asked: Asked, plan: Plan) -> dict[str, Json]:
         else None,
         "rate_limit": _rates(endpoint.rate_limit, plan),
         "skipped": asked.skipped,
+        "assumed": endpoint.assumed,
         "may_skip": [str(rule.skip.say) for rule in endpoint.responses],
         "tables": plan.pipeline.table_of(asked.name) or [asked.name],
     }
@@ -123,7 +132,7 @@ def _endpoint(asked: Asked, plan: Plan) -> dict[str, Json]:
 def _table(name: str, table: Table | None, plan: Plan, verbose: bool) -> dict[str, Json]:
     if table is None:
         return {"table": name, "from": [name], "stages": {"validation": 0, "enrichment": 0}}
-    reads = sorted(flow.table_needs(plan.pipeline, name, table))
+    reads = sorted(plan.pipeline.needs(name))
     found: dict[str, Json] = {"table": name, "doc": table.doc, "from": list(table.from_), "reads": reads}
     found |= {"key": list(table.key), "mode": table.mode, "columns": len(table.columns)}
     if table.sql:
@@ -139,6 +148,6 @@ def _slow(table: Table) -> Mapping[str, str]:
     """Column -> why jmespath.py reads it one record at a time."""
     from engine.flow.columns import Wanted, reading
 
-    columns = table.columns.items()
-    wanted = [Wanted(name, column.path, column.type or "string", column.unit) for name, column in columns]
+    read = ((name, column) for name, column in table.columns.items() if not column.sql)
+    wanted = [Wanted(name, column.path, column.type or "string", column.unit) for name, column in read]
     return dict(reading(wanted).slow)

@@ -39,11 +39,23 @@ def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -
     return found
 
 
-def note(root: Path, error: BaseException, context: Mapping[str, Json]) -> tuple[str, Path]:
-    """The error_id of a defect and the file of its record, which is written unless it was before."""
-    if "error_id" not in vars(error):
-        write(root, record(error, at=datetime.now(UTC), context=context))
-    return vars(error)["error_id"], root / FILE
+def keep(root: Path, error: BaseException, *, at: datetime, context: Mapping[str, Json]) -> None:
+    """Write the record of an error, and note in it where that stands."""
+    vars(error)["record"] = record(error, at=at, context=context)
+    vars(error)["recorded"] = root / FILE if write(root, vars(error)["record"]) else None
+
+
+def note(root: Path, error: BaseException, context: Mapping[str, Json]) -> tuple[str, Path | None]:
+    """The error_id of a defect and the file of its record, if it could be written; once for each error."""
+    if "recorded" not in vars(error):
+        keep(root, error, at=datetime.now(UTC), context=context)
+    return vars(error)["error_id"], vars(error)["recorded"]
+
+
+def entry(error: BaseException, context: Mapping[str, Json]) -> dict[str, Json]:
+    """The record of an error, as it was written where it was."""
+    found: dict[str, Json] = vars(error).get("record") or record(error, at=datetime.now(UTC), context=context)
+    return found
 
 
 def wants_trace() -> bool:
@@ -51,15 +63,16 @@ def wants_trace() -> bool:
     return bool(os.environ.get("ENGINE_DEBUG"))
 
 
-def write(root: Path, entry: Mapping[str, Any]) -> None:
-    """Append a record; a storage that cannot be written must not hide the error itself."""
+def write(root: Path, entry: Mapping[str, Any]) -> bool:
+    """Append a record, if that can be: a storage that cannot be written must not hide the error itself."""
     place = root / FILE
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("a") as file:
             file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
     except OSError:
-        return
+        return False
+    return True
 
 
 def _where(error: BaseException) -> dict[str, Json]:

@@ -116,6 +116,10 @@ def pages(
     simulated = is_simulated(root)
     numbered = enumerate(store.frames(endpoint, chosen))
     wanted = ((number, frame) for number, frame in numbered if page is None or number == page)
+    if page is not None and store.page(endpoint, chosen, page) is None:
+        count = sum(1 for _ in store.frames(endpoint, chosen))
+        fix = f"it kept {count:,}, counted from 0"
+        raise ConfigError(f"run {chosen} kept no page {page} of {endpoint}", fix)
     for number, frame in islice(wanted, limit):
         meta = frame.meta
         found: dict[str, Json] = {
@@ -125,6 +129,7 @@ def pages(
             "at": rfc3339(datetime.fromtimestamp(meta.at, UTC)),
             "records": meta.rows,
             "redacted": meta.redacted,
+            "decoded": meta.decoded,
             "simulated": simulated,
             "answer": json.loads(frame.body) if frame.body.strip() else None,
         }
@@ -139,7 +144,8 @@ def _current(root: Path, tool: str) -> dict[str, Json]:
     current = Shelf(root, tool).current()
     if not current.get("tables"):
         home = root / "processed_data"
-        known = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
+        there = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
+        known = [name for name in there if name != tool]
         fix = f"{root} has tables of: {', '.join(known)}" if known else f"make them first: engine run {tool}"
         raise ConfigError(f"{root} has no tables of {tool}{nearest(tool, known)}", fix)
     return current
@@ -158,9 +164,10 @@ def _condition(where: str, rows: pl.LazyFrame, current: Mapping[str, Any]) -> pl
     columns = dict(rows.collect_schema())
     constants = {"run.id": current["run"], "run.started_at": read_instant(current["at"])}
     try:
-        if sql.expression_type(where, columns, constants) != pl.Boolean():
+        condition, kind = sql.expression(where, columns, constants)
+        if kind != pl.Boolean():
             raise Mistake("sql", "this is neither true nor false", "compare it with something: score > 7")
-        return sql.expression(where, columns=columns, constants=constants)
+        return condition
     except Mistake as mistake:
         caret = f"\n  {where}\n  {' ' * mistake.offset}^"
         raise ConfigError(f"--where: {mistake}{caret}", mistake.fix) from None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.core import template
+from engine.core.credential import check_address
 from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, nearest
+from engine.core.settle import Choice, Settling, inside
+from engine.core.template import Template
 from engine.core.values import Secret
 from engine.flow.plan import Settings
 from engine.spec.model import Param, SecretSource
 from engine.spec.params import typed
 from engine.spec.read import Source
+
+NONE: Mapping[tuple[str, str], str] = {}
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Found:
     origins: Mapping[str, str]
     """Param -> where its value is from."""
     problems: Sequence[Finding]
+    spared: frozenset[str] = frozenset()
+    """Secrets that only options name which are not chosen, or of which nobody knows yet whether they are."""
 
 
 def settle(
@@ -34,9 +41,13 @@ def settle(
     config: Mapping[str, Json],
     secrets: Mapping[str, str],
     env: Mapping[str, str],
+    unset: Mapping[tuple[str, str], str] = NONE,
 ) -> Settings:
-    """Every param typed and every secret found; raises one error that names all that is missing or wrong."""
-    found = look(source, given=given, config=config, secrets=secrets, env=env)
+    """Every param typed and every secret found; raises one error that names all that is missing or wrong.
+
+    `unset` are the variables that config.yaml names and that are not set: (section, name) -> variable.
+    """
+    found = look(source, given=given, config=config, secrets=secrets, env=env, unset=unset)
     if found.problems:
         raise SpecError("params or secrets are missing or wrong", findings=tuple(found.problems))
     return found.settings
@@ -49,14 +60,20 @@ def look(
     config: Mapping[str, Json],
     secrets: Mapping[str, str],
     env: Mapping[str, str],
+    unset: Mapping[tuple[str, str], str] = NONE,
 ) -> Found:
     """What is there, and what is missing or wrong. Raises ConfigError for a param that the page does not have."""
     problems: list[Finding] = []
-    params = _params(source, given, config, env, problems)
-    kept = _secrets(source, secrets, env, problems)
+    params = _params(source, given, config, env, problems, unset)
+    settling = Settling(params)
+    chosen = settling.of(source.pipeline)
+    problems += [source.finding(("params", name), mistake) for name, mistake in settling.problems]
+    undecided = _named_secrets(list(inside(chosen, Choice)))
+    spared = frozenset(_named_secrets(source.pipeline) - _named_secrets(chosen) | undecided)
+    kept = _secrets(source, secrets, env, problems, spared, unset)
     declared = source.pipeline.params
     origins = {name: _first(name, param, given, config, env)[1] for name, param in declared.items()}
-    return Found(Settings({**dict.fromkeys(declared), **params}, kept), origins, problems)
+    return Found(Settings({**dict.fromkeys(declared), **params}, kept), origins, problems, spared)
 
 
 def _params(
@@ -65,6 +82,7 @@ def _params(
     config: Mapping[str, Json],
     env: Mapping[str, str],
     problems: list[Finding],
+    unset: Mapping[tuple[str, str], str],
 ) -> dict[str, Json]:
     declared = source.pipeline.params
     _known("param", (*given, *config), declared)
@@ -87,11 +105,37 @@ def _params(
             del found[name]
             ways = [f"-p {name}=…", f"params: {{ {source.pipeline.tool}: {{ {name}: … }} }} in config.yaml"]
             ways += [f"the environment variable {param.env}"] if param.env else []
-            text = f'param "{name}" is not set{f": {param.doc}" if param.doc else ""}'
+            text = f'param "{name}" is not set{_about(param.doc, unset.get(("params", name)))}'
             problems.append(
                 source.finding(("params", name), Mistake("missing-param", text, "set it with " + ", or ".join(ways)))
             )
+    problems += _wrong_addresses(source, found, raw)
     return found
+
+
+def _wrong_addresses(source: Source, found: dict[str, Json], raw: Mapping[str, tuple[Any, str]]) -> Iterator[Finding]:
+    """Base addresses that cannot be asked; a param that makes one so is forgotten: it may hold a password."""
+    own = [(("endpoints", name, "base_url"), one.base_url) for name, one in source.pipeline.endpoints.items()]
+    for path, text in [(("connection", "base_url"), source.pipeline.connection.base_url), *own]:
+        names = [one.path[0] for one in template.compile(text).references if one.path] if text else []
+        if text is None or any(found.get(name) is None for name in names):
+            continue
+        try:
+            check_address(str(template.render(text, {"param": found})))
+        except Mistake as mistake:
+            told = mistake
+            if names:
+                found[names[0]] = None
+                path = ("params", names[0])
+                about = f'param "{names[0]}" (from {raw[names[0]][1]}): {mistake}'
+                told = Mistake(mistake.code, about, mistake.fix)
+            yield source.finding(path, told)
+
+
+def _about(doc: str, variable: str | None) -> str:
+    """What a missing value is for, and why config.yaml did not bring it."""
+    said = f": {doc}" if doc else ""
+    return said + (f" (config.yaml takes it from {variable}, which is not set)" if variable else "")
 
 
 def _first(
@@ -144,7 +188,12 @@ def _in_order(declared: Mapping[str, Param], raw: Mapping[str, tuple[Any, str]])
 
 
 def _secrets(
-    source: Source, given: Mapping[str, str], env: Mapping[str, str], problems: list[Finding]
+    source: Source,
+    given: Mapping[str, str],
+    env: Mapping[str, str],
+    problems: list[Finding],
+    spared: frozenset[str],
+    unset: Mapping[tuple[str, str], str],
 ) -> dict[str, Secret]:
     found = {}
     _known("secret", given, source.pipeline.secrets)
@@ -156,16 +205,21 @@ def _secrets(
             continue
         if text is not None:
             found[name] = Secret(text, name)
-        elif not wanted.optional:
+        elif not wanted.optional and name not in spared:
             ways = [f"the environment variable {wanted.env}"] if wanted.env else []
             ways += [f"the file {wanted.file}"] if wanted.file else []
             ways.append(f"secrets: {{ {source.pipeline.tool}: {{ {name}: ${{VARIABLE}} }} }} in config.yaml")
-            about = f": {wanted.doc}" if wanted.doc else ""
+            about = _about(wanted.doc, unset.get(("secrets", name)))
             fix = "set it with " + ", or ".join(ways) + "; to try the page without credentials, add --simulate"
             problems.append(
                 source.finding(("secrets", name), Mistake("missing-secret", f'secret "{name}" is not set{about}', fix))
             )
     return found
+
+
+def _named_secrets(value: Any) -> set[str]:
+    references = [one for text in inside(value, Template) for one in template.compile(text).references]
+    return {one.path[0] for one in references if one.namespace == "secret" and one.path}
 
 
 def _secret(

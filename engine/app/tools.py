@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from engine.core.errors import Json, SpecError
+from engine.app.config import Config
+from engine.core.errors import ConfigError, Finding, Json, SpecError, nearest
 from engine.core.registry import Registry
+from engine.spec.lint import lint_file
 from engine.spec.read import read_page
+from engine.spec.yamlfile import read
+
+TOOL = re.compile(r"""^tool:\s*["']?([^\s"'#]+)""", re.MULTILINE)
+
+
+def page_of(pages: Path, tool: str | Path) -> Path:
+    """The file of a page: a path, the name of a file in the folder of the pages, or its tool. Raises ConfigError."""
+    path = Path(tool)
+    if path.suffix in (".yaml", ".yml") or "/" in str(tool):
+        if not path.is_file():
+            raise ConfigError(f"there is no page at {path}", "give the path of a page, or the name of a tool")
+        return path
+    place = pages / f"{tool}.yaml"
+    if place.is_file():
+        return place
+    known = {name: page for page, name in _named(pages)}
+    if str(tool) in known:
+        return known[str(tool)]
+    fix = f"the tools are: {', '.join(sorted(known))}" if known else f"there are no pages in {pages}"
+    raise ConfigError(f'no tool is called "{tool}"{nearest(str(tool), sorted(known))}', fix)
+
+
+def strangers(config: Config, pages: Path) -> list[str]:
+    """The tools that config.yaml names and that have no page."""
+    known = sorted({name for page, tool in _named(pages) for name in (page.stem, tool)})
+    words = [(word, tool) for word in ("params", "secrets") for tool in getattr(config, word) if tool not in known]
+    return [
+        f'config.yaml has {word} of "{tool}", and no page here is of it{nearest(tool, known)}' for word, tool in words
+    ]
+
+
+def lint(page: Path, registry: Registry) -> list[Finding]:
+    """What is wrong with a page, and whether its file has another name than its tool."""
+    found = lint_file(page, registry)
+    tool = _tool(page)
+    if not tool or tool == page.stem or any(finding.level == "error" for finding in found):
+        return found
+    place = read(page).mark(("tool",))
+    text = f'the tool is "{tool}" and its file "{page.name}": storage and show know it as {tool}'
+    return [Finding(place, "file-name", text, f"call the file {tool}.yaml", "warning"), *found]
+
+
+def _named(pages: Path) -> list[tuple[Path, str]]:
+    """Each page with the tool it is of."""
+    return [(page, _tool(page) or page.stem) for page in sorted(pages.glob("*.yaml"))]
+
+
+def _tool(page: Path) -> str:
+    """The tool of a page, seen without reading it wholly; an empty text where it is not plain to see."""
+    found = TOOL.search(page.read_text(encoding="utf-8-sig", errors="replace"))
+    return found[1] if found else ""
 
 
 def overview(page: Path, registry: Registry, storage: Path) -> dict[str, Json]:
@@ -18,6 +72,7 @@ def overview(page: Path, registry: Registry, storage: Path) -> dict[str, Json]:
         return {**found, "mistakes": len(error.findings) or 1}
     return {
         **found,
+        "tool": pipeline.tool,
         "title": pipeline.title or pipeline.tool,
         "endpoints": len(pipeline.endpoints),
         "tables": len(pipeline.tables),
@@ -31,10 +86,13 @@ def _last_run(storage: Path, tool: str) -> dict[str, Json] | None:
     if not place.is_file():
         return None
     from engine.flow.ledger import Ledger
+    from engine.flow.storage import is_owned
 
-    ledger = Ledger(place)
+    ledger = Ledger(place, only_read=True)
     try:
         last = ledger.last_run(tool)
     finally:
         ledger.close()
+    if last and last["status"] == "running" and not is_owned(storage, tool):
+        last["status"] = "interrupted"  # it was killed before it could say so
     return {name: last[name] for name in ("run", "status", "started_at")} if last else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from engine.cli.options import as_json, open_engine, places
+from engine.cli.options import SIMULATED_STORAGE, as_json, open_engine, places
 
 SCREEN_ROWS = 20
 WIDEST = 60
@@ -49,17 +50,20 @@ def show(
     \b
     Example:
       engine show apigee
-      engine show apigee proxies --where "revision_count > 3" --format csv
+      engine show apigee proxies --where "latest_revision = '3'" --format csv
     """
     engine = open_engine(config, storage)
     if table is None:
         if where or quarantine:
             raise click.UsageError("--where and --quarantine need a TABLE")
-        _tables(engine.shelf(tool), form)
+        with _pointing(storage, "processed_data", tool):
+            found = engine.shelf(tool)
+        _tables(found, form)
         return 0
     if form == "table" and limit is None:
         limit = SCREEN_ROWS
-    shown = engine.show(tool, table, where=where, limit=limit, quarantine=quarantine)
+    with _pointing(storage, "processed_data", tool):
+        shown = engine.show(tool, table, where=where, limit=limit, quarantine=quarantine)
     if form == "table":
         _rows(shown)
     else:
@@ -93,12 +97,27 @@ def raw(
       engine raw apigee proxies --page 0
     """
     engine = open_engine(config, storage)
-    for kept in engine.raw(tool, endpoint, run=run, page=page, limit=limit):
-        click.echo(json.dumps(kept, ensure_ascii=False) if as_json else _page(kept))
+    with _pointing(storage, "raw_data", tool):
+        for kept in engine.raw(tool, endpoint, run=run, page=page, limit=limit):
+            click.echo(json.dumps(kept, ensure_ascii=False) if as_json else _page(kept))
     return 0
 
 
 COMMANDS: Sequence[click.Command] = (show, raw)
+
+
+@contextmanager
+def _pointing(storage: Path | None, home: str, tool: str) -> Iterator[None]:
+    """Where something is not there, name the storage of simulated runs, if that one has some of the tool."""
+    from engine.app import errors
+
+    try:
+        yield
+    except errors.ConfigError as error:
+        if storage is None and (SIMULATED_STORAGE / home / tool).is_dir():
+            there = f"what was simulated is in {SIMULATED_STORAGE}: add --storage {SIMULATED_STORAGE}"
+            error.fix = "; ".join(filter(None, [error.fix, there]))
+        raise
 
 
 def _page(kept: Mapping[str, Any]) -> str:
@@ -110,9 +129,9 @@ def _page(kept: Mapping[str, Any]) -> str:
     asked = [f"asked: {json.dumps(kept['asked'], ensure_ascii=False)}"] if "asked" in kept else []
     added = [f"added to each record: {json.dumps(kept['add'], ensure_ascii=False)}"] if "add" in kept else []
     made_up = [SIMULATED] if kept["simulated"] else []
-    redacted = ["redacted before it was kept"] if kept["redacted"] else []
+    rewritten = [f"{how} before it was kept" for how in ("decoded", "redacted") if kept[how]]
     body = json.dumps(kept["answer"], indent=2, ensure_ascii=False)
-    return clean("\n".join([head, *made_up, *asked, *added, *redacted, body])) + "\n"
+    return clean("\n".join([head, *made_up, *asked, *added, *rewritten, body])) + "\n"
 
 
 def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:

@@ -5,6 +5,7 @@ Commands import what they need when they are called, so that help answers at onc
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine import __version__
-from engine.cli import data, pages, runs
+from engine.cli import daemon, data, pages, runs
+from engine.cli.stop import STOPPED
 
 if TYPE_CHECKING:
     from engine.app import errors
-
-STOPPED = "stopped; what was kept stays kept, start it again to go on"
 
 
 class Commands(click.Group):
@@ -55,7 +55,7 @@ def commands() -> None:
     """
 
 
-for command in (*runs.COMMANDS, *pages.COMMANDS, *data.COMMANDS):
+for command in (*runs.COMMANDS, *pages.COMMANDS, *data.COMMANDS, *daemon.COMMANDS):
     commands.add_command(command)
 
 
@@ -73,15 +73,19 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _told(error: BaseException, ctx: click.Context) -> int:
     """Say what went wrong, for a person; gives the exit code."""
-    from engine.app import errors
+    from engine.app import errors, log
 
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, (KeyboardInterrupt, errors.Stopped)):
         click.echo(STOPPED, err=True)
         return errors.Stopped.exit_code
     if isinstance(error, errors.EngineError):
         _say(error)
-        return error.exit_code
-    return _defect(error, ctx)
+        code = error.exit_code
+    else:
+        code = _defect(error, ctx)
+    if ctx.meta.get("engine.json"):
+        click.echo(json.dumps(log.entry(error, {"command": ctx.invoked_subcommand}), ensure_ascii=False, default=str))
+    return code
 
 
 def _say(error: errors.EngineError) -> None:
@@ -96,7 +100,8 @@ def _defect(error: BaseException, ctx: click.Context) -> int:
 
     storage = ctx.meta.get("engine.storage", "storage")
     error_id, place = log.note(storage, error, {"command": ctx.invoked_subcommand})
-    click.echo(f"a defect of the engine, error_id {error_id}: please report it; its record is in {place}", err=True)
+    where = f"its record is in {place}" if place else "its record could not be written; ENGINE_DEBUG=1 shows its trace"
+    click.echo(f"a defect of the engine, error_id {error_id}: please report it; {where}", err=True)
     if log.wants_trace():
         import traceback
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.app import Engine
 
 Command = Callable[..., Any]
-DEFAULT_STORAGE = Path("storage")
+SIMULATED_STORAGE = Path("storage-simulated")
 
 
 def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -23,6 +23,11 @@ def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
             raise click.BadParameter(f'"{value}" has no name in front of "="; write {name or "name"}=value')
         pairs[name.strip()] = text
     return pairs
+
+
+def _noted(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
+    ctx.meta["engine.json"] = value
+    return value
 
 
 def places(command: Command) -> Command:
@@ -42,7 +47,7 @@ params = click.option(
 only = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this endpoint, with those above it. Repeatable."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json = click.option("--json", "as_json", is_flag=True, callback=_noted, help="Print JSON, also of an error.")
 
 
 def open_engine(config: Path | None, storage: Path | None, **more: Any) -> Engine:
@@ -51,4 +56,6 @@ def open_engine(config: Path | None, storage: Path | None, **more: Any) -> Engin
 
     engine = Engine.from_config(config, storage=storage, **more)
     click.get_current_context().meta["engine.storage"] = engine.config.storage
+    for doubt in engine.doubts():
+        click.echo(f"warning: {doubt}", err=True)
     return engine

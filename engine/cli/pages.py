@@ -80,8 +80,9 @@ def lint(pages: Sequence[str], form: str, config: Path | None, storage: Path | N
 
         for finding in found:
             click.echo(clean(finding.as_text()) + "\n")
-        warnings = len(found) - errors
-        click.echo(f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(len(chosen), 'page')}")
+        told = [(sum(one.level == level for one in found), level) for level in ("error", "warning", "note")]
+        counts = ", ".join(count(number, level) for number, level in told if number or level != "note")
+        click.echo(f"{counts} in {count(len(chosen), 'page')}")
     return 2 if errors else 0
 
 

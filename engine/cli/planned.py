@@ -45,7 +45,7 @@ def show(plan: Mapping[str, Json]) -> None:
 def _needs(out: Console, plan: Mapping[str, Json]) -> None:
     rows = [(f"param {one['name']}", *_value(one), one["doc"]) for one in plan["params"]]
     for one in plan["secrets"]:
-        missing = "not set" if one["optional"] else "missing"
+        missing = "not needed" if not one["needed"] else "not set" if one["optional"] else "missing"
         rows.append((f"secret {one['name']}", "set" if one["set"] else missing, "", one["doc"]))
     if rows:
         out.print()
@@ -77,6 +77,7 @@ def _how(endpoint: Mapping[str, Json]) -> str:
     if news := endpoint["incremental"]:
         overlap = f", {news['overlap']} earlier" if news["overlap"] != "0s" else ""
         words.append(f"new since {news['since']}, then since the last {news['field'] or 'window'}{overlap}")
+    words += [f"assumed: {endpoint['assumed']}"] if endpoint["assumed"] else []
     words += [f"at most {rate}" for rate in endpoint["rate_limit"]]
     words += [f"may be skipped: {say}" for say in dict.fromkeys(endpoint["may_skip"])]
     return "; ".join(words)

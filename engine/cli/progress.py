@@ -71,8 +71,6 @@ class Lines:
                 self.say(f"table {event.table}: {count(event.rows, 'row')}{apart}")
             case events.ReportWritten():
                 self.say(f"report {event.report}: {event.path}")
-            case events.Noted():
-                self.say(event.text)
 
     def say(self, text: str) -> None:
         """Print one line."""

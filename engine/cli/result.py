@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from engine.cli.text import clean, console, count, gaps, table
+from engine.cli.text import called, clean, console, count, gaps, table
 
 Json = Any
 COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
@@ -17,14 +18,18 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
     out.print(f"{result['tool']}  run {result['run']}", style="bold")
     if result["simulated"]:
         out.print("SIMULATED: no vendor was asked, all of this is made up", style="bold magenta")
+    told = [error["message"] for error in result["errors"]]
     if result["endpoints"]:
         rows = [
-            (one["endpoint"], f"{one['pages']:,}", f"{one['records']:,}", _ended(one)) for one in result["endpoints"]
+            (one["endpoint"], f"{one['pages']:,}", f"{one['records']:,}", _ended(one, told))
+            for one in result["endpoints"]
         ]
         out.print()
         out.print(table(("endpoint", "pages", "records", ""), rows, right=("pages", "records")))
     if result["tables"]:
-        rows = [(one["table"], f"{one['rows']:,}", f"{one['quarantined']:,}", _made(one)) for one in result["tables"]]
+        rows = [
+            (one["table"], f"{one['rows']:,}", f"{one['quarantined']:,}", _made(one, told)) for one in result["tables"]
+        ]
         out.print()
         out.print(table(("table", "rows", "quarantined", ""), rows, right=("rows", "quarantined")))
     broken = list(_broken(result))
@@ -39,6 +44,8 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
         out.print()
         out.print(table(("report", "path"), result["reports"].items()))
     out.print()
+    for line in _errors(result):
+        out.print(line)
     for note in result["notes"]:
         out.print(clean(note))
     out.print(_summary(result), style=COLOURS.get(result["status"]))
@@ -46,14 +53,36 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
         out.print(f"  {line}")
 
 
-def _ended(endpoint: Mapping[str, Json]) -> str:
-    return gaps(endpoint["skipped"], endpoint["missing"]) or "complete"
+def _ended(endpoint: Mapping[str, Json], told: Sequence[str]) -> str:
+    missing = _untold(endpoint["missing"], told)
+    if endpoint["missing"] and not missing:
+        return "; ".join(filter(None, [gaps(endpoint["skipped"], []), "incomplete"]))
+    return gaps(endpoint["skipped"], missing) or "complete"
 
 
-def _made(made: Mapping[str, Json]) -> str:
+def _untold(texts: Sequence[str], told: Sequence[str]) -> list[str]:
+    """Those that do not only repeat an error, which stands below with its mend."""
+    return [text for text in texts if not any(text.endswith(one) for one in told)]
+
+
+def _errors(result: Mapping[str, Json]) -> Iterator[str]:
+    """Why something could not be collected, each reason once with its mend."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for error in result["errors"]:
+        units = error["context"].get("units", 1)
+        place = error["context"]["endpoint"] + (f" ({units:,} times)" if units > 1 else "")
+        places.setdefault((error["message"], error.get("fix", "")), []).append(place)
+    for (message, fix), names in places.items():
+        yield clean(f"{', '.join(names)}: {message}" + (f"\n  mend: {fix}" if fix else ""))
+    log = Path(result["storage"], "logs", "errors.jsonl")
+    if places and log.is_file():
+        yield f"records of these errors are in {log}"
+
+
+def _made(made: Mapping[str, Json], told: Sequence[str]) -> str:
     words = ["the version before stays"] if made["kept_previous"] else []
     words += [] if made["complete"] else ["incomplete"]
-    return "; ".join([*words, *made["notes"]])
+    return "; ".join([*words, *_untold(made["notes"], told)])
 
 
 def _broken(result: Mapping[str, Json]) -> Iterator[tuple[str, ...]]:
@@ -87,12 +116,12 @@ def _next(result: Mapping[str, Json], page: str, options: str) -> Iterator[str]:
     apart = [made["table"] for made in result["tables"] if made["quarantined"]]
     if apart:
         yield f"rows that broke a rule lie in {storage}/quarantine/{tool}"
-        yield f"look at them: engine show {tool} {apart[0]} --quarantine{options}"
+        yield f"look at them: {called()} show {tool} {apart[0]} --quarantine{options}"
     if result["status"] == "incomplete":
         again = " --simulate" if result["simulated"] else ""
-        yield f"what is missing is asked for again: engine run {page}{again}{options}"
+        yield f"what is missing is asked for again: {called()} run {page}{again}{options}"
     rows = [made["table"] for made in result["tables"] if made["rows"]]
     if rows:
-        yield f"look at the data: engine show {tool} {rows[-1]}{options}"
+        yield f"look at the data: {called()} show {tool} {rows[-1]}{options}"
     elif result["endpoints"] and not result["tables"]:
-        yield f"make the tables: engine process {page}{' --simulate' if result['simulated'] else ''}{options}"
+        yield f"make the tables: {called()} process {page}{' --simulate' if result['simulated'] else ''}{options}"

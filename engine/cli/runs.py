@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.options import Command, as_json, only, open_engine, params, places
+from engine.cli.options import SIMULATED_STORAGE, Command, as_json, only, open_engine, params, places
 
 if TYPE_CHECKING:
     from engine.app import Engine
 
-SIMULATED_STORAGE = Path("storage-simulated")
 page = click.argument("page", metavar="PAGE|TOOL")
 simulate = click.option(
     "--simulate",
     is_flag=True,
     help="Ask a simulated vendor on this machine, with made-up credentials; storage is ./storage-simulated.",
 )
-seed = click.option("--seed", default=1, show_default=True, help="With --simulate: the same seed gives the same data.")
+seed = click.option("--seed", type=int, help="With --simulate: the same seed gives the same data.  [default: 1]")
 
 
 def _options(command: Command) -> Command:
@@ -34,7 +33,9 @@ def _options(command: Command) -> Command:
 @click.command()
 @_options
 @only
-def run(page: str, **how: Any) -> int:
+@click.option("--schedule", default="", metavar="NAME", help="Do what this schedule of the page says, now.")
+@click.option("--due", hidden=True, default="", help="The due time that this run is for: the daemon says it.")
+def run(page: str, due: str, schedule: str, **how: Any) -> int:
     """Collect, process and report.
 
     PAGE is a file; TOOL stands for TOOL.yaml in the folder of the pages.
@@ -44,7 +45,7 @@ def run(page: str, **how: Any) -> int:
       engine run apigee -p organization=acme-prod
       engine run pipelines/apigee.yaml --simulate
     """
-    return _walk("run", page, **how)
+    return _walk("run", page, schedule=schedule, at=due, **how)
 
 
 @click.command()
@@ -101,7 +102,7 @@ def _walk(
     config: Path | None,
     storage: Path | None,
     simulate: bool,
-    seed: int,
+    seed: int | None,
     as_json: bool,
     **how: Any,
 ) -> int:
@@ -109,13 +110,15 @@ def _walk(
     from engine.cli.result import show
     from engine.cli.stop import stopping
 
+    if seed is not None and not simulate:
+        raise click.UsageError("--seed needs --simulate")
     storage = storage or (SIMULATED_STORAGE if simulate else None)
     places = [("--config", config), ("--storage", storage)]
     options = "".join(f" {name} {shlex.quote(str(value))}" for name, value in places if value)
     with watch() as sink:
         engine = open_engine(config, storage, emit=sink)
-        vendor = _simulator(engine, page, seed) if simulate else None
-        with stopping(engine.stop, f"engine {work} {page}{' --simulate' if simulate else options}"):
+        vendor = _simulator(engine, page, 1 if seed is None else seed) if simulate else None
+        with stopping(engine.stop):
             result = getattr(engine, work)(page, vendor=vendor, **how)
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
@@ -127,4 +130,4 @@ def _walk(
 def _simulator(engine: Engine, page: str, seed: int) -> Any:
     from engine.author.simulate import Simulator
 
-    return Simulator(engine.registry, seed, engine.simulated_clock(seed), engine.beside(page))
+    return Simulator.of(engine, page, seed)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_SECONDS = 1.0
 """A request that hangs, or a long computation, may not keep a person waiting; what was kept is safe at any moment."""
+STOPPED = "stopped; what was kept stays kept; run it again: it starts anew"
 SHOW_CURSOR = "\x1b[?25h"
 
 
 @contextmanager
-def stopping(stop: Stop, go_on: str) -> Iterator[None]:
-    """Signals ask for a stop while this is open; `go_on` is the command that takes the run up again.
+def stopping(stop: Stop, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Signals ask for a stop while this is open.
 
     They are read from a socket by a thread of their own: Python would call a handler only after the computation or
     the request that the main thread is in.
@@ -31,7 +32,7 @@ def stopping(stop: Stop, go_on: str) -> Iterator[None]:
     theirs.setblocking(False)
     before = {number: signal.signal(number, _nothing) for number in SIGNALS}
     fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(ours, stop, go_on), daemon=True).start()
+    threading.Thread(target=_listen, args=(ours, stop, patience_seconds), daemon=True).start()
     try:
         yield
     finally:
@@ -45,13 +46,13 @@ def _nothing(number: int, frame: object) -> None:
     """The thread has heard it."""
 
 
-def _listen(ours: socket.socket, stop: Stop, go_on: str) -> None:
-    timer = threading.Timer(PATIENCE_SECONDS, _end, [f"stopped; what was kept stays kept, go on with: {go_on}"])
+def _listen(ours: socket.socket, stop: Stop, patience_seconds: float) -> None:
+    timer = threading.Timer(patience_seconds, _end, [STOPPED])
     timer.daemon = True
     with ours:
         while ours.recv(1):
             if stop.asked.is_set():
-                _end("ended at once")
+                _end(STOPPED)
             stop.asked.set()
             _say("stopping; once more ends it at once")
             timer.start()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
@@ -20,10 +24,18 @@ def clean(text: Any) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in str(text))
 
 
+class Screen(Console):
+    """A console whose reader may go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which ends quietly: rich would end with 1."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output; what goes into a pipe is not cut to a terminal's width."""
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    return Screen(highlight=False, markup=False, emoji=False, width=width)
 
 
 def table(
@@ -47,6 +59,15 @@ def gaps(skipped: Sequence[str], missing: Sequence[str]) -> str:
         said += [f"{word}: {text}" for text in texts[:MOST_GAPS]]
         said += [f"and {len(texts) - MOST_GAPS:,} more"] if len(texts) > MOST_GAPS else []
     return "; ".join(said)
+
+
+def called() -> str:
+    """The command as it was called, so that a hint can be typed as it stands."""
+    word = sys.argv[0]
+    found = shutil.which("engine")
+    if Path(word).name != "engine" or "/" not in word or (found and Path(found).resolve() == Path(word).resolve()):
+        return "engine"
+    return shlex.quote(os.path.relpath(word) if Path(word).is_relative_to(Path.cwd()) else word)
 
 
 def count(number: int, what: str) -> str:

@@ -22,6 +22,8 @@ Json = Any
 """A value that JSON can hold: null, boolean, number, text, list or object."""
 
 Level = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
+"""How bad a finding is; a note only says what a reader of the page must know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Finding:
     code: str
     message: str
     fix: str = ""
-    level: Level = "error"
+    level: Severity = "error"
     source: str = ""
     """The line of the page that `mark` points at, for the caret."""
 

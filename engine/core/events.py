@@ -96,13 +96,6 @@ class ReportWritten(Event):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Noted(Event):
-    """Something a person should know: a warning, or where a run goes on from."""
-
-    text: str
-
-
 Sink = Callable[[Event], None]
 
 

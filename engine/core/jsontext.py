@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -35,12 +36,30 @@ def is_whole(text: bytes) -> bool:
     return True
 
 
+def flaw(text: bytes) -> str:
+    """Why a text that may well be whole is no JSON; an empty text where nothing is known but that it is none."""
+    if text.startswith(b"\xef\xbb\xbf"):
+        return "JSON behind a byte order mark, which JSON does not allow"
+    words: list[str] = []
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+        return ""
+    except RecursionError:
+        return "JSON that is nested too deeply"
+    except (msgspec.DecodeError, UnicodeError):
+        try:
+            json.loads(text, parse_constant=words.append)
+        except (ValueError, RecursionError):
+            return ""
+    return f"JSON with {words[0]}, which JSON does not know" if words else ""
+
+
 def paired(body: bytes) -> bytes:
     """The JSON text with U+FFFD for each lone surrogate.
 
     No UTF-8 text can hold one: Polars reads NUL in its place, or refuses the whole text, as msgspec does.
     """
-    if b"\\ud" not in body and b"\\uD" not in body:
+    if b"\\" not in body or (b"\\ud" not in body and b"\\uD" not in body):  # one byte is found ten times faster
         return body
     return SURROGATE.sub(lambda found: rb"\ufffd" if found.group(1) else found.group(), body)
 

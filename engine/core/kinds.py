@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from engine.core import template
@@ -37,15 +37,14 @@ class Part(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        if cls.__dict__.get("kind") and source is cls:  # a kind itself: its word chooses the class
+        if cls._is_kind() and source is cls:  # its word chooses the class
             return core_schema.with_info_plain_validator_function(cls._choose)
         return handler(source)
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Json]:
-        if cls.__dict__.get("kind"):
-            return {"$ref": f"#/$defs/{cls.kind}"}  # spec/reference writes the branches
-        return handler(schema)
+    def _is_kind(cls) -> bool:
+        """Whether this is a kind itself, no word of one."""
+        return "kind" in cls.__dict__ and Part in cls.__bases__
 
     @classmethod
     def _choose(cls, value: Any, info: core_schema.ValidationInfo) -> Self:
@@ -93,9 +92,9 @@ def _one_word(kind: str, value: Any, words: Sequence[str]) -> tuple[str, Any]:
 def fill(value: Any, scope: Mapping[str, Any]) -> Any:
     """A setting with its templates rendered, through lists, mappings and parts."""
     if isinstance(value, template.Template):
-        if any(reference.namespace == "secret" for reference in template.compile(value).references):
+        if secrets := [one for one in template.compile(value).references if one.namespace == "secret"]:
             text = template.render(value, scope, reveal=True)
-            return Secret(text) if isinstance(text, str) else text
+            return Secret(text, ".".join(secrets[0].path)) if isinstance(text, str) else text
         return template.render(value, scope)
     if isinstance(value, Part):
         return value.filled(scope)
@@ -109,9 +108,6 @@ def fill(value: Any, scope: Mapping[str, Any]) -> Any:
 def reveal(value: Any) -> str:
     """The text of a filled setting, secret or not."""
     return value.reveal() if isinstance(value, Secret) else str(value)
-
-
-# --- what signs a request
 
 
 @dataclass(frozen=True)
@@ -153,9 +149,6 @@ class Auth(Part):
     def rehearse(self, url: str) -> Self:
         """The same sign-in with made-up credentials, its token endpoint below this address: for the simulator."""
         return self
-
-
-# --- what asks for the next page
 
 
 @dataclass(frozen=True)
@@ -217,9 +210,6 @@ class Paginator(Part):
         """The vendor's side: the page that answers a request, out of all rows."""
 
 
-# --- what must hold
-
-
 @dataclass(frozen=True)
 class Check:
     """One thing that must hold for each row; `fails` is true (never null) where it does not."""
@@ -250,6 +240,10 @@ class View:
     columns: Mapping[str, pl.DataType]
     constants: Mapping[str, object]
     started_at: datetime
+    fields: Sequence[str] = ()
+    """What its records hold, or its columns where the page leaves the records' other fields out."""
+    fields_before: Sequence[str] | None = None
+    """The same of the version before this one; None where there is none."""
 
 
 class Rule(Part):
@@ -298,15 +292,24 @@ class Rule(Part):
         return ()
 
 
-# --- what is added
+@dataclass(frozen=True)
+class Area:
+    """The part of a sheet that is read."""
+
+    header_row: tuple[int, ...] = ()
+    """The rows of the column names, counted from 1; the first of the range unless said."""
+    range: str | None = None
+    """`B3:F200`, header included."""
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A table in a file beside the page: csv, parquet or a sheet of a workbook."""
+    """A table in a file beside the page: csv, parquet or sheets of a workbook."""
 
     file: str
     sheet: str | None = None
+    """The name of a sheet, or a pattern."""
+    area: Area = Area()
 
 
 @dataclass(frozen=True)
@@ -338,9 +341,6 @@ class Step(Part):
     def lookup(self) -> Lookup | None:
         """The file it reads."""
         return None
-
-
-# --- what comes out
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from engine.core.errors import Json, Mistake
+from engine.core.errors import Mistake
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+WHOLE_PARAM = re.compile(r"\$\{\s*param\.([A-Za-z_]\w*)\s*\}")
+
+
+def param_of(text: str) -> str | None:
+    """The param that a text stands for, when it is one whole `${param.name}`."""
+    found = WHOLE_PARAM.fullmatch(text)
+    return found[1] if found else None
 
 
 class Spelled(str):
@@ -46,10 +53,16 @@ class Spelled(str):
             cls.read, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Json]:
-        shape: dict[str, Json] = {"type": "string"}
-        return {**shape, "pattern": f"^({cls.pattern})$"} if cls.pattern else shape
+
+def source_text(value: Any) -> Any:
+    """A scalar by its source text: `1.10` stays `1.10`, true is `true`; anything else as it is."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return getattr(value, "text", str(value) if isinstance(value, (int, float)) else value)
+
+
+Text = Annotated[str, BeforeValidator(source_text)]
+"""A text, also where YAML sees a number or a boolean."""
 
 
 class Duration(Spelled):
@@ -151,6 +164,13 @@ class TableName(Spelled):
 
     pattern = r"[a-z_][a-z0-9_]*"
     says = "the name of a table: lower-case letters, digits and _"
+
+
+class CellRange(Spelled):
+    """A range of cells of a sheet."""
+
+    pattern = r"[A-Z]{0,3}\d*:[A-Z]{0,3}\d*"
+    says = "a range of cells; write B3:F200, B:F or B3:"
 
 
 class EndpointName(Spelled):

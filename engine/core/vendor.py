@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -19,6 +19,9 @@ class Stand(Protocol):
 
     def reach(self, url: str) -> str:
         """Where an address of the real vendor is answered instead."""
+
+    def rows(self, endpoint: str) -> Sequence[Json]:
+        """The records of an endpoint that is read from files."""
 
 
 class Vendor(Protocol):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from engine.core import jsontext, select
 from engine.core.errors import Json, Mistake
-from engine.core.values import Spelled
+from engine.core.values import Spelled, source_text
 
 KINDS = ("query", "header", "cookie", "path", "body")
 Pairs = tuple[tuple[str, str], ...]
@@ -35,9 +35,7 @@ class Place(Spelled):
 
 def as_text(value: Json) -> str:
     """A scalar as it goes over the wire: numbers by their source text, booleans in lower case."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(getattr(value, "text", value))
+    return str(source_text(value))
 
 
 def as_pairs(name: str, value: Json) -> Pairs:
@@ -154,6 +152,8 @@ class Page:
     rows: Sequence[bytes] = ()
     """The raw JSON of each record."""
     window: Mapping[str, Json] = field(default_factory=dict)
+    tries: int = 1
+    """How often it was asked for."""
 
     @cached_property
     def answer(self) -> Json:
@@ -170,7 +170,7 @@ class Page:
         """
         chosen = select.compile(expression)
         if chosen.plain and chosen.plain[0] == "answer" and self.body.strip():
-            found = select.split(self.body, chosen.plain[1:])
+            found = select.split(jsontext.paired(self.body), chosen.plain[1:])
             return None if found is None or found is select.MISSING else jsontext.read(found)
         return chosen.search(self._root(chosen.roots))
 

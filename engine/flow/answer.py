@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
-from engine.core import jsontext, redact, select
+from engine.core import encoded, jsontext, redact, select, template
 from engine.core.clock import read_instant
 from engine.core.errors import CollectionError, Json, Mistake
 from engine.core.wire import Page
@@ -14,6 +15,7 @@ from engine.flow.raw import rows_in
 from engine.spec.model import Endpoint, Redact, Skip
 
 FIXES = {401: "check the credentials", 403: "check what the credentials may read", 404: "check the path and base_url"}
+LATER = "try again later: what was kept stays kept"
 
 
 def skip_of(endpoint: Endpoint, page: Page) -> Skip | None:
@@ -34,19 +36,47 @@ def skip_of(endpoint: Endpoint, page: Page) -> Skip | None:
 def with_records(endpoint: Endpoint, page: Page) -> Page:
     """The page with its records; raises CollectionError when it is a refusal or has none where they should be."""
     if not 200 <= page.status < 300:
-        raise _refused(page)
+        raise _refused(endpoint, page)
     try:
-        rows = rows_in(page.body, endpoint.records) if page.body.strip() else []
+        rows = rows_in(page.body, endpoint.records)
     except select.SelectError as error:
-        raise CollectionError(f"{page.request.describe()}: {error}", "correct the records path") from None
+        fix = real_path(endpoint, "records") or "correct the records path"
+        raise CollectionError(f"{page.request.describe()}: {error}", fix) from None
     if rows is None:
         if not endpoint.may_be_absent:
-            raise CollectionError(
-                f"{page.request.describe()}: the answer has nothing at records: {endpoint.records}",
-                "correct the records path, or say may_be_absent: true if the vendor leaves an empty list out",
-            )
+            nothing = f"is empty (status {page.status})"
+            has = f"has nothing at records: {endpoint.records}" if page.body.strip() else nothing
+            fix = "correct the records path, or say may_be_absent: true if the vendor leaves an empty list out"
+            text = f"{page.request.describe()}: the answer {has}"
+            raise CollectionError(text, real_path(endpoint, "records") or fix)
         rows = []
     return replace(page, rows=rows)
+
+
+def decoded(endpoint: Endpoint, page: Page, most_bytes: int) -> Page:
+    """The page with the encoded fields of its records decoded; raises CollectionError where one is not what it says."""
+    fields = endpoint.decode_fields
+    if not fields:
+        return page
+    try:
+        records = [encoded.decoded(jsontext.read(row), fields, most_bytes) for row in page.rows]
+    except encoded.NotEncoded as error:
+        fix = "look at what the vendor sends, and correct decode_fields"
+        raise CollectionError(f"{page.request.describe()}: {error}", fix) from None
+    return replace(page, rows=[jsontext.write(record) for record in records])
+
+
+def real_path(endpoint: Endpoint, what: Literal["address", "records"]) -> str:
+    """How to set what an endpoint only assumes; an empty text where it is sure."""
+    if not endpoint.assumed:
+        return ""
+    names = [endpoint.records.param] if endpoint.records.param else []
+    if what == "address":
+        texts = (endpoint.get or endpoint.post, endpoint.base_url)
+        every = [one for text in texts if text for one in template.compile(text).references]
+        names = [one.path[0] for one in every if one.namespace == "param" and one.path]
+    way = f" with {' '.join(f'-p {name}=…' for name in dict.fromkeys(names))}" if names else " on the page"
+    return f"set the real path{way}: it is assumed ({endpoint.assumed})"
 
 
 def redacted(rules: Sequence[Redact], rows: Sequence[bytes]) -> bytes:
@@ -58,10 +88,10 @@ def redacted(rules: Sequence[Redact], rows: Sequence[bytes]) -> bytes:
     return jsontext.write(records)
 
 
-def greatest(path: str, rows: Sequence[bytes]) -> datetime | None:
-    """The latest time at a path of the records; raises CollectionError for what is no time."""
+def times(path: str, rows: Sequence[bytes]) -> list[datetime]:
+    """The times at a path of the records, in their order; raises CollectionError for what is no time."""
     found = (select.compile(path).search(jsontext.read(row)) for row in rows)
-    return max((_instant(value, path) for value in found if value is not None), default=None)
+    return [_instant(value, path) for value in found if value is not None]
 
 
 def _instant(value: Json, path: str) -> datetime:
@@ -71,7 +101,7 @@ def _instant(value: Json, path: str) -> datetime:
         raise CollectionError(f'{path} is "{value}", which is no time', "correct incremental.field") from None
 
 
-def _refused(page: Page) -> CollectionError:
+def _refused(endpoint: Endpoint, page: Page) -> CollectionError:
     """An answer that is no success, with the vendor's own sentence where it has one."""
     words = ""
     try:
@@ -79,7 +109,10 @@ def _refused(page: Page) -> CollectionError:
         words = f": {found}" if isinstance(found, str) else ""
     except (Mistake, select.SelectError):
         pass
-    return CollectionError(f"{page.request.describe()}: status {page.status}{words[:300]}", FIXES.get(page.status, ""))
+    fix = FIXES.get(page.status, LATER if page.tries > 1 else "")
+    fix = (page.status == 404 and real_path(endpoint, "address")) or fix
+    tries = f" after {page.tries} tries" if page.tries > 1 else ""
+    return CollectionError(f"{page.request.describe()}: status {page.status}{tries}{words[:300]}", fix)
 
 
 def _body_matches(expression: str, page: Page) -> bool:

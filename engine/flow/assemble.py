@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,21 @@ from typing import Any
 import polars as pl
 
 from engine.core import jsontext, select, sql
-from engine.core.errors import Json, Mistake
+from engine.core.errors import Json, Mistake, StorageError
 from engine.core.kinds import Reference
 from engine.flow import columns as kinds
 from engine.flow.enrich import enrich
-from engine.flow.frames import AT, Kept, Reader, Reject, Rows, Span, batches, empty, slices
+from engine.flow.frames import AT, Kept, Reader, Reject, Rows, Span, batches, empty, names_in, own, slices
 from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, definition, finish, quarantine
-from engine.flow.merge import Merger
+from engine.flow.merge import HIDDEN, Merger
 from engine.flow.publish import PartWriter
 from engine.flow.raw import Frame, rows_of
 from engine.flow.reshape import Reshaper
-from engine.flow.sort import Sorter
+from engine.flow.sort import Sorter, keyless_rows
 from engine.flow.surroundings import Surroundings, require
 from engine.flow.validate import BROKEN, Outcome, Placed, Validator, repeats
-from engine.spec.model import Table
+from engine.spec.model import NOTHING, RAW, Table
 
 FIRST_ROWS = 1_000
 """So many records settle the types that nobody declared."""
@@ -42,25 +43,42 @@ class Assembly:
     scratch: Path
     spans: list[Span] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    fields: set[str] = field(default_factory=set)
+    """What the records hold, where the page lets their other fields into the table."""
 
     @property
     def definition(self) -> str:
         """A hash of what the page says of the table."""
         return definition(self.around.plan, self.name, self.table)
 
+    @cached_property
+    def _reshaper(self) -> Reshaper | None:
+        return Reshaper(self.table.rows, self.table.columns) if self.table.rows is not None else None
+
     def run(self, taken: Sequence[Sealed], base: Mapping[str, Json] | None) -> None:
         """Read, sort, check, merge, enrich and write."""
-        wanted, pages = self._settled(taken)
+        read, pages = self._settled(taken)
+        computed = kinds.computed(self.table.columns, read, self.around.constants())
+        wanted = self._in_order(read, {name: kind for name, (_, kind) in computed.items()})
         sorter = Sorter(self.scratch, self.table.key)
-        contracts = self._read(wanted, pages, sorter)
+        where = self._condition(self.table.where, dict(_schema(wanted)))
+        merges = self.around.mode(self.table) == "upsert"
+        contracts = self._read(read, wanted, computed, pages, sorter, None if merges else where)
         if base:
-            sorter.take([self.around.shelf.home / file["path"] for file in base["base"] or base["files"]])
-        view = self.around.view({column.name: kinds.TYPES[column.type] for column in wanted})
+            sorter.take(self.around.shelf.paths(base["base"] or base["files"]))
+        columns = {column.name: kinds.TYPES[column.type] for column in wanted}
+        view = self.around.view(self.name, columns, self._fields_of_version(base))
         rules = self.around.rules(self.name, self.table)
         starts = {span.run: span.start for span in reversed(self.spans)}
-        merger = Merger(self.around.mode(self.table), self.table.key, self.table.deduplicate, sorted(starts.values()))
+        merger = Merger(
+            self.around.mode(self.table),
+            self.table.key,
+            self.table.deduplicate,
+            sorted(starts.values()),
+            where if merges else None,
+        )
         again = repeats(self.table.validate_, self.table.key, lambda: map(merger.comparable, sorter.merged()))
-        validator = Validator(rules, view, self.table.key, again, self._known(sorter, view.columns), contracts)
+        validator = Validator(rules, view, self.table.key, again, self._known(sorter, merger, view.columns), contracts)
         self._write(sorter, merger, validator, wanted, taken)
 
     def _pages(self, taken: Sequence[Sealed]) -> Iterator[Kept]:
@@ -69,47 +87,90 @@ class Assembly:
             taken, key=lambda one: (one.run, [str(name) for name in self.table.from_].index(one.endpoint))
         ):
             endpoint = self.around.plan.pipeline.endpoints[one.endpoint]
+            kept = 0
             for number, frame in enumerate(self.around.store.frames(one.endpoint, one.run)):
                 self.around.check()
                 yield Kept(one.endpoint, one.run, number, frame, self._rows(frame, endpoint.records))
+                kept += 1
+            if kept != one.pages:
+                raise StorageError(
+                    f"{kept} of {one.pages} kept pages of {one.endpoint} are left in run {one.run}",
+                    "collect it again, or restore the folder raw_data from a backup",
+                )
 
     def _rows(self, frame: Frame, records: str) -> Sequence[bytes]:
         rows = rows_of(frame, records)
-        if self.table.rows is None:
+        if self._reshaper is None:
             return rows
         try:
-            return Reshaper(self.table.rows, self.table.columns.values()).rows(rows, frame.meta.add)
+            return self._reshaper.rows(rows, frame.meta.add)
         except select.SelectError as error:
             raise Mistake("rows", f"{error} ({frame.meta.request})") from None
 
     def _settled(self, taken: Sequence[Sealed]) -> tuple[list[kinds.Wanted], Iterable[Kept]]:
-        """The columns with their types, and the pages, of which some were looked at for the types."""
-        before = (self.around.current.get("tables", {}).get(self.name) or {}).get("schema", {})
-        pinned = {name: kind["type"] for name, kind in before.items() if kind.get("pinned")}
-        if not self.table.columns:
-            return kinds.all_fields(_records(self._pages(taken)), pinned), self._pages(taken)
+        """The columns that are read, with types, and the pages, of which some were looked at for the types."""
+        table, before = self.table, self.around.current.get("tables", {}).get(self.name) or {}
+        pinned = {name: kind["type"] for name, kind in before.get("schema", {}).items() if kind.get("pinned")}
         pages, head = self._pages(taken), list[Kept]()
-        if not all(column.type for column in self.table.columns.values()):
+        if not all(column.type or column.sql for column in table.columns.values()):
             for page in pages:
                 head.append(page)
                 if sum(len(one.rows) for one in head) >= FIRST_ROWS:
                     break
-        return kinds.settle(self.table.columns, pinned, list(_records(head))), chain(head, pages)
+        columns = self._reshaper.columns if self._reshaper else table.columns
+        read = kinds.settle(columns, pinned, list(_records(head)))
+        if table.other_columns == "keep" or not table.columns:
+            known = pinned if before.get("definition") == self.definition else {}
+            read += self._others(_records(self._pages(taken)), known)
+        if table.other_columns == "raw" or kinds.reads_raw(table.columns):
+            read.append(kinds.Wanted(RAW, "@", "json", seen=False))
+        return read, chain(head, pages)
 
-    def _read(self, wanted: Sequence[kinds.Wanted], pages: Iterable[Kept], sorter: Sorter) -> dict[int, dict[int, str]]:
+    def _others(self, records: Iterable[Json], pinned: Mapping[str, str]) -> list[kinds.Wanted]:
+        """The fields that the page does not name, a column each."""
+        found = kinds.other_fields(records, self.table.columns, pinned)
+        found = [one for one in found if not self.table.rows or own(one.name)]
+        if clash := [one.name for one in found if one.name in (RAW, *HIDDEN)]:
+            text = f'the records have a field "{clash[0]}", and no column can be called so'
+            raise Mistake("table", text, "name the columns, without other_columns: keep")
+        return found
+
+    @property
+    def _is_open(self) -> bool:
+        return self.table.other_columns != "drop" or not self.table.columns
+
+    def _fields_of_version(self, base: Mapping[str, Json] | None) -> set[str]:
+        """The fields of all records that the version rests on; where none came they are those that were known."""
+        before = (self.around.current.get("tables", {}).get(self.name) or {}).get("fields", [])
+        return self.fields | set(before if self._is_open and (base or not self.fields) else ())
+
+    def _in_order(self, read: Sequence[kinds.Wanted], computed: Mapping[str, pl.DataType]) -> list[kinds.Wanted]:
+        """All columns as the page orders them, the others behind."""
+        words = {kind: word for word, kind in kinds.TYPES.items() if word != "json"}
+        named = {one.name: one for one in read if one.name != RAW or self.table.other_columns == "raw"}
+        for name, kind in computed.items():
+            named[name] = kinds.Wanted(name, NOTHING, self.table.columns[name].type or words[kind], seen=False)
+        return [named[name] for name in dict.fromkeys([*self.table.columns, *named])]
+
+    def _read(
+        self,
+        read: Sequence[kinds.Wanted],
+        wanted: Sequence[kinds.Wanted],
+        computed: Mapping[str, tuple[pl.Expr, pl.DataType]],
+        pages: Iterable[Kept],
+        sorter: Sorter,
+        where: pl.Expr | None,
+    ) -> dict[int, dict[int, str]]:
         """Fill the sorter with typed rows; gives the contracts that records broke, rule number -> arrival -> why."""
-        added = [] if self.table.rows else sorted(self._added(wanted))
-        reader = Reader(kinds.reading(wanted), self.table.null_values, frozenset(added))
+        added = [] if self.table.rows else sorted(self._added(read))
+        reader = Reader(kinds.reading(read), self.table.null_values, frozenset(added))
         contracts = self._contracts()
         broken: dict[int, dict[int, str]] = {number: {} for number in contracts}
-        where = (
-            sql.expression(self.table.where, columns=dict(_schema(wanted)), constants=self.around.constants())
-            if self.table.where
-            else None
-        )
 
         def checked() -> Iterator[Any]:
-            for piece in slices(pages, self.spans, added):
+            for piece in slices(pages, self.spans, added, inside=self.table.rows is not None):
+                if self._is_open:
+                    self.fields |= names_in(piece)
                 for number, contract in contracts.items():
                     for at, row in enumerate(piece.rows):
                         if (says := contract(jsontext.read(row))) is not None:
@@ -117,6 +178,9 @@ class Assembly:
                 yield piece
 
         for rows in batches(reader, checked()):
+            for name, (value, _) in computed.items():
+                rows.frame = rows.frame.with_columns(value.alias(name))
+            rows.frame = rows.frame.select(*(column.name for column in wanted), AT)
             self._take(rows, sorter, where)
         if not sorter.rows:
             sorter.add(empty(wanted))
@@ -156,37 +220,49 @@ class Assembly:
         keeps_base = bool(table.enrich) and around.mode(table) != "replace"
         steps, given = around.steps(table), around.given(validator.view)
         broken: list[pl.DataFrame] = []
+        keyless, held = 0, set[str]()
         for frame in sorter.merged():
             around.check()
-            fresh, same_key, repeated = merger.arrived(frame)
+            fresh, same_key, left_out, repeated = merger.arrived(frame)
             self.made.repeated += repeated
             good, bad = validator.split(fresh, same_key)
+            keyless += keyless_rows(good, table.key)
             broken += [bad] if bad.height else []
-            rows = self._without_deleted(merger.merged(frame, good))
+            rows = self._without_deleted(merger.merged(frame, good, left_out))
             validator.count(rows)
+            held |= {one.name for one in rows.iter_columns() if one.null_count() < rows.height}
             if keeps_base:
                 base.add(rows)
             writer.add(enrich(rows, steps, given))
-        self.made.outcomes = [*self._type_outcome(), *validator.finish(dict(writer.schema or {}))]
+        outcomes = validator.finish(dict(writer.schema or {}))
+        self.made.outcomes = [*self._type_outcome(), *self._key_outcome(keyless), *outcomes]
         bad_rows = pl.concat([self._rejected(validator.rules), *broken])
         self.made.quarantined = bad_rows[AT].n_unique()
         if bad_rows.height:
-            quarantine(around.shelf, self.name, around.run, bad_rows, self.spans)
+            paths = None if table.rows else {one.name: one.path.strip('"') for one in wanted}
+            quarantine(around.shelf, self.name, around.run, bad_rows, self.spans, paths)
         before = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
         moved = {**before, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
-        types = {
-            c.name: {"type": c.type, "pinned": c.name not in table.columns or table.columns[c.name].type is None}
-            for c in wanted
-        }
-        finish(self.made, writer, around.run, types, self.definition, moved, base.finish() if keeps_base else [])
+        types = {one.name: {"type": one.type, "pinned": self._is_pinned(one, held)} for one in wanted}
+        kept = base.finish() if keeps_base else []
+        mode, fields = around.mode(table), validator.view.fields
+        finish(self.made, writer, around.run, types, self.definition, moved, kept, mode=mode, fields=fields)
+
+    def _is_pinned(self, column: kinds.Wanted, held: Collection[str]) -> bool:
+        """Whether its type holds from now on: nobody declared it, and it was seen, or the table has values in it."""
+        named = self.table.columns.get(column.name)
+        if named is None:
+            return column.seen
+        return not named.type and not named.sql and (column.seen or column.name in held)
 
     def _without_deleted(self, rows: pl.DataFrame) -> pl.DataFrame:
-        if not self.table.delete_when:
-            return rows
-        gone = sql.expression(self.table.delete_when, columns=dict(rows.schema), constants=self.around.constants())
-        return rows.filter(~gone.fill_null(False))
+        gone = self._condition(self.table.delete_when, rows.schema)
+        return rows if gone is None else rows.filter(~gone.fill_null(False))
 
-    def _known(self, sorter: Sorter, columns: Collection[str]) -> Callable[[Reference], pl.Series]:
+    def _condition(self, text: sql.Sql | None, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
+        return sql.expression(text, columns, self.around.constants())[0] if text else None
+
+    def _known(self, sorter: Sorter, merger: Merger, columns: Collection[str]) -> Callable[[Reference], pl.Series]:
         """The values that a column may refer to: of another table, or of any row of this one."""
         own: dict[str, pl.Series] = {}
 
@@ -195,7 +271,8 @@ class Assembly:
                 return self.around.known(reference)
             if reference.to not in own:
                 require(reference, columns)
-                own[reference.to] = pl.concat([frame[reference.to].unique() for frame in sorter.merged()]).unique()
+                frames = map(merger.shown, sorter.merged())
+                own[reference.to] = pl.concat([frame[reference.to].unique() for frame in frames]).unique()
             return own[reference.to]
 
         return known
@@ -207,6 +284,14 @@ class Assembly:
         mark = self.around.place("tables", self.name, "columns", self.rejects[0].column or "")
         failed = len({reject.at for reject in self.rejects})
         return [Outcome("type", "error", mark, 0.0, failed, self.made.read, self.rejects[0].says)]
+
+    def _key_outcome(self, failed: int) -> list[Outcome]:
+        """The other rule that nobody writes: a key names one row, and is never null."""
+        if not failed:
+            return []
+        mark = self.around.place("tables", self.name, "key")
+        says = f"{', '.join(self.table.key)} is null, or another row has the same"
+        return [Outcome("key", "warning", mark, 0.0, failed, self.made.read, says)]
 
     def _rejected(self, rules: Sequence[Placed]) -> pl.DataFrame:
         """The records that do not fit as rows of quarantine, without what a rule hides."""

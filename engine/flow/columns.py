@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from engine.core import jsontext, select
+from engine.core import jsontext, select, sql
 from engine.core.errors import Json
 from engine.core.sql.types import TYPES as TYPES
 from engine.core.sql.types import UTC_TIME
-from engine.spec.model import Column
+from engine.spec.model import RAW, Column
 
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 FIRST_MICROSECOND, LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -27,6 +27,8 @@ class Wanted:
     path: str
     type: str
     unit: str | None = None
+    seen: bool = field(default=True, compare=False)
+    """Whether its type was declared or seen; where all first records are null there, a later run may still see it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def reading(wanted: Sequence[Wanted]) -> Reading:
     texts: dict[str, tuple[str, ...]] = {}
     slow: dict[str, str] = {}
     for column in wanted:
+        if column.name == RAW:
+            continue
         if column.type == "json":
             plain = select.compile(column.path).plain
             if plain:
@@ -93,7 +97,8 @@ def typed(column: Wanted) -> pl.Expr:
     if column.type == "boolean":
         return text.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
     if column.type == "date":
-        return pl.when(text.str.len_bytes() == 10).then(text.str.to_date("%Y-%m-%d", strict=False))
+        day = text.str.replace(r"[T ]00:00:00(\.0+)?$", "")  # spreadsheets have no dates but times at midnight
+        return pl.when(day.str.len_bytes() == 10).then(day.str.to_date("%Y-%m-%d", strict=False))
     if column.type == "datetime":
         return _epoch(text, column.unit) if column.unit else _instant(text)
     return text
@@ -130,7 +135,8 @@ def infer(name: str, path: str, records: Sequence[Json]) -> Wanted:
     Nothing is read by guess: a text stays text, whatever it looks like.
     """
     found = (select.compile(path).search(record) for record in records)
-    return Wanted(name, path, _together({_kind(value) for value in found if value is not None}))
+    seen = {_kind(value) for value in found if value is not None}
+    return Wanted(name, path, _together(seen), seen=bool(seen))
 
 
 def _together(kinds: Set[str]) -> str:
@@ -153,12 +159,35 @@ def _kind(value: Json) -> str:
 
 
 def settle(columns: Mapping[str, Column], pinned: Mapping[str, str], records: Sequence[Json]) -> list[Wanted]:
-    """Every column with its type: declared, pinned by an earlier run, or seen in the first records."""
+    """Every column that is read, with its type: declared, pinned by an earlier run, or seen in the first records."""
     found = []
     for name, column in columns.items():
+        if column.sql:
+            continue
         kind = column.type or pinned.get(name)
         found.append(Wanted(name, column.path, kind, column.unit) if kind else infer(name, column.path, records))
     return found
+
+
+def computed(
+    columns: Mapping[str, Column], read: Sequence[Wanted], constants: Mapping[str, object]
+) -> dict[str, tuple[pl.Expr, pl.DataType]]:
+    """The columns that are worked out of those that are read. Raises Mistake."""
+    worked_out = {name: (column.sql, column.type) for name, column in columns.items() if column.sql}
+    texts = {name: (text, TYPES[kind] if kind else None) for name, (text, kind) in worked_out.items()}
+    return sql.computed(texts, {RAW: pl.String(), **{one.name: TYPES[one.type] for one in read}}, constants)
+
+
+def reads_raw(columns: Mapping[str, Column]) -> bool:
+    """Whether a column is worked out of the record as a whole."""
+    return any(RAW in sql.columns_of(column.sql) for column in columns.values() if column.sql)
+
+
+def other_fields(records: Iterable[Json], columns: Mapping[str, Column], pinned: Mapping[str, str]) -> list[Wanted]:
+    """A column for each top-level field that no column is called by or reads as it is."""
+    plain = (select.compile(column.path).plain or () for column in columns.values())
+    taken = {*columns, *(path[0] for path in plain if len(path) == 1)}
+    return [one for one in all_fields(records, pinned) if one.name not in taken]
 
 
 def all_fields(records: Iterable[Json], pinned: Mapping[str, str]) -> list[Wanted]:
@@ -176,4 +205,7 @@ def all_fields(records: Iterable[Json], pinned: Mapping[str, str]) -> list[Wante
             if value is not None:
                 kinds.add(_kind(value))
     paths = {name: path_of_value if name == "value" else jsontext.canonical(name) for name in seen}
-    return [Wanted(name, paths[name], pinned.get(name) or _together(kinds)) for name, kinds in seen.items()]
+    return [
+        Wanted(name, paths[name], pinned.get(name) or _together(kinds), seen=name in pinned or bool(kinds))
+        for name, kinds in seen.items()
+    ]

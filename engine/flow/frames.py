@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import msgspec
@@ -15,12 +15,17 @@ from engine.core import jsontext, select
 from engine.core.errors import Json
 from engine.flow.columns import TYPES, Reading, Wanted, text_of, typed
 from engine.flow.raw import ROWS, Frame
+from engine.spec.model import RAW
 
-AT = "_at"
-"""The number of a record in the order of its arrival: plan order, then page, then place on the page."""
+AT = " at"
+"""The number of a record in the order of its arrival: plan order, then page, then place on the page.
+
+No column that a page names begins with a space, nor does that of another number of ours.
+"""
 SLICE_ROWS = 1_000
 BATCH_ROWS = 50_000
 OBJECT = ord("{")
+FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 AHEAD = 4
 """Slices read ahead of the one that is waited for."""
 THREADS = 2
@@ -47,6 +52,16 @@ class Span:
     run: str
     number: int
     request: str
+    first: int = 0
+    """Of a file: the line or row of its first record."""
+    letters: Mapping[str, str] = field(default_factory=dict)
+    """Of a workbook: field -> the letters of its column."""
+
+    def place(self, at: int, path: str) -> str:
+        """The request with the row, or the cell, where the value of a record stands in a file."""
+        row = self.first + at - self.start
+        cell = f"cell {self.letters[path]}{row}" if path in self.letters else f"row {row}"
+        return f"{self.request}, {cell}" if self.first else self.request
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,8 @@ class Slice:
     start: int
     rows: Sequence[bytes]
     added: Mapping[str, Sequence[Json]]
+    inside: bool = False
+    """Whether these are elements inside records; `parent` is the record around them."""
 
 
 @dataclass
@@ -88,7 +105,12 @@ class Reader:
         self._schema = select.schema(fields)
         self._guard = select.list_guard(fields)
         self._texts = {name: path for name, path in reading.texts.items() if path[0] not in added}
-        self._slow = [c for c in reading.wanted if c.name not in reading.exprs and c.name not in self._texts]
+        other = [column for column in reading.wanted if column.name not in {*reading.exprs, *self._texts}]
+        self._slow = [column for column in other if column.name != RAW]
+        self._raw = len(other) > len(self._slow)
+        whole = ("*" in select.compile(column.path).roots for column in reading.wanted if column.name != RAW)
+        self._takes_any = any(whole)
+        """Whether a column reads the record itself, as for bare lists of text."""
 
     def read(self, piece: Slice) -> Rows:
         """The rows of a slice; a record that does not fit is found by halving."""
@@ -105,7 +127,7 @@ class Reader:
         return self._cast(texts, piece)
 
     def _texts_of(self, piece: Slice) -> pl.DataFrame:
-        """All columns as texts, `_at` beside them."""
+        """All columns as texts, the number of arrival beside them."""
         body = select.paired(b"[" + b",".join(piece.rows) + b"]")
         if self._guard is not None:
             self._guard.decode(body)
@@ -116,6 +138,8 @@ class Reader:
         series = [pl.Series(AT, range(piece.start, piece.start + len(piece.rows)), dtype=pl.UInt64)]
         for name, path in self._texts.items():
             series.append(pl.Series(name, [_decoded(raw) for raw in select.raw_reader(path)(body)], dtype=pl.String))
+        if self._raw:
+            series.append(pl.Series(RAW, [_whole(piece, at) for at in range(len(piece.rows))], dtype=pl.String))
         if self._slow:
             records = [_with(jsontext.read(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
             for column in self._slow:
@@ -154,13 +178,19 @@ class Reader:
             try:
                 record = _with(jsontext.read(row), piece.added, at)
             except jsontext.NoJson as error:
-                rejects.append(Reject(piece.start + at, "type", None, None, f"the record is no JSON: {error}", ""))
+                rejects.append(
+                    Reject(piece.start + at, "type", None, None, f"the record is no JSON: {error}", _text(row))
+                )
                 continue
-            found, refused = self._texts_by_hand(record)
+            if not isinstance(record, dict) and not self._takes_any:
+                says = "the record is no object, so it has no fields"
+                rejects.append(Reject(piece.start + at, "type", None, _text(row), says, _text(row)))
+                continue
+            found, refused = self._texts_by_hand(record, _whole(piece, at) if self._raw else None)
             if refused:
                 column, says = refused
                 value = _shown(record, column)
-                rejects.append(Reject(piece.start + at, "type", column.name, value, says, bytes(row).decode()))
+                rejects.append(Reject(piece.start + at, "type", column.name, value, says, _text(row)))
                 continue
             places.append(piece.start + at)
             for name, text in found.items():
@@ -169,31 +199,50 @@ class Reader:
         rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), piece)
         return Rows(rows.frame, rejects + rows.rejects)
 
-    def _texts_by_hand(self, record: Json) -> tuple[dict[str, object], tuple[Wanted, str] | None]:
+    def _texts_by_hand(self, record: Json, raw: str | None) -> tuple[dict[str, object], tuple[Wanted, str] | None]:
         found: dict[str, object] = {}
         for column in self._reading.wanted:
             try:
-                found[column.name] = text_of(select.compile(column.path).search(record), column.type)
+                value = select.compile(column.path).search(record)
+                found[column.name] = raw if column.name == RAW else text_of(value, column.type)
             except select.SelectError as error:
                 return found, (column, f"{column.name} is declared {column.type}: {error}")
         return found, None
 
 
-def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str]) -> Iterator[Slice]:
+def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str], *, inside: bool = False) -> Iterator[Slice]:
     """The records of kept pages in slices of about a thousand; notes in `spans` where each page begins."""
     start, rows, extra = 0, [], {name: [] for name in added}  # type: tuple[int, list[bytes], dict[str, list[Json]]]
     for page in pages:
-        spans.append(Span(start + len(rows), page.endpoint, page.run, page.number, page.frame.meta.request))
+        meta = page.frame.meta
+        place = (start + len(rows), page.endpoint, page.run, page.number)
+        spans.append(Span(*place, meta.request, meta.first, meta.letters))
         for at in range(0, len(page.rows), SLICE_ROWS):
             piece = page.rows[at : at + SLICE_ROWS]
             rows += piece
             for name, values in extra.items():
                 values += [page.frame.meta.add.get(name)] * len(piece)
             if len(rows) >= SLICE_ROWS:
-                yield Slice(start, rows, extra)
+                yield Slice(start, rows, extra, inside)
                 start, rows, extra = start + len(rows), [], {name: [] for name in added}
     if rows:
-        yield Slice(start, rows, extra)
+        yield Slice(start, rows, extra, inside)
+
+
+def names_in(piece: Slice) -> set[str]:
+    """The top-level fields of the records of a slice."""
+    found = set(piece.added)
+    for row in piece.rows:
+        try:
+            found.update(FIELDS.decode(select.paired(bytes(row))))
+        except (msgspec.DecodeError, UnicodeDecodeError):  # no object, or no JSON: its reject tells
+            continue
+    return set(filter(own, found)) if piece.inside else found
+
+
+def own(name: str) -> bool:
+    """Whether a field of an element inside a record is its own: neither what is above it nor what was looked up."""
+    return name != "parent" and not name.startswith(" ")
 
 
 def batches(reader: Reader, pieces: Iterable[Slice]) -> Iterator[Rows]:
@@ -233,11 +282,22 @@ def span_of(spans: Sequence[Span], at: int) -> Span:
 
 def _part(piece: Slice, first: int, last: int) -> Slice:
     added = {name: values[first:last] for name, values in piece.added.items()}
-    return Slice(piece.start + first, piece.rows[first:last], added)
+    return replace(piece, start=piece.start + first, rows=piece.rows[first:last], added=added)
 
 
 def _with(record: Json, added: Mapping[str, Sequence[Json]], at: int) -> Json:
     return {**record, **{name: values[at] for name, values in added.items()}} if isinstance(record, dict) else record
+
+
+def _whole(piece: Slice, at: int) -> str:
+    """The JSON of a record as it was kept, with what was added; of an element inside a record, without its parent."""
+    row = select.paired(bytes(piece.rows[at]))
+    if row[0] != OBJECT or not (piece.added or piece.inside):
+        return row.decode()
+    fields = {**FIELDS.decode(row), **{name: values[at] for name, values in piece.added.items()}}
+    if piece.inside:
+        fields = {name: value for name, value in fields.items() if own(name)}
+    return msgspec.json.encode(fields).decode()
 
 
 def _texts(values: Sequence[Json]) -> list[str | None]:
@@ -253,8 +313,12 @@ def _text_type(column: Wanted) -> pl.DataType:
 
 
 def _reject(piece: Slice, at: int, column: Wanted, value: str) -> Reject:
-    record = bytes(piece.rows[at - piece.start]).decode(errors="replace")
+    record = _text(piece.rows[at - piece.start])
     return Reject(at, "type", column.name, value, f"{column.name} is no {column.type}", record)
+
+
+def _text(row: bytes) -> str:
+    return bytes(row).decode(errors="backslashreplace")
 
 
 def _shown(record: Json, column: Wanted) -> str:

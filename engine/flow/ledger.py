@@ -8,9 +8,12 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json, StorageError
 
 TABLES = """
@@ -27,7 +30,13 @@ CREATE TABLE IF NOT EXISTS watermarks (
   tool TEXT NOT NULL, endpoint TEXT NOT NULL, kind TEXT NOT NULL, partition TEXT NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY (tool, endpoint, kind, partition));
 CREATE TABLE IF NOT EXISTS fences (tool TEXT PRIMARY KEY, fence INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS schedules (
+  tool TEXT NOT NULL, schedule TEXT NOT NULL, clock TEXT NOT NULL, taken TEXT NOT NULL, run TEXT, status TEXT,
+  ended_at TEXT, PRIMARY KEY (tool, schedule));
 """
+
+Watermarks = dict[tuple[str, str], str]
+"""(kind, partition) -> value; the kind is `window` or `changed`."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,43 @@ class UnitRecord:
     note: str = ""
 
 
-class Ledger:
-    """The ledger of one storage; every method is one transaction. Raises StorageError."""
+@dataclass(frozen=True)
+class Due:
+    """A time at which a schedule of a tool shall run."""
 
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
+    tool: str
+    schedule: str
+    at: datetime
+    """In whole seconds, so that times compare as texts."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How far the times of a schedule are done."""
+
+    clock: str
+    """The times in words; other words start anew."""
+    until: datetime
+    """Times up to this one are done, or from before the schedule was met."""
+    run: str | None = None
+    status: str | None = None
+    """How the run of that time ended; null when there was none yet."""
+    ended_at: str | None = None
+
+
+class Ledger:
+    """The ledger of one storage; every method is one transaction. Raises StorageError.
+
+    With `due`, the end of the run is the end of that due time too: a kill cannot come between the two. With
+    `only_read` nothing is made or changed: the storage may be one that cannot be written.
+    """
+
+    def __init__(self, path: Path, due: Due | None = None, *, only_read: bool = False) -> None:
+        self._lock, self._due, self._only_read = threading.Lock(), due, only_read
         try:
+            if only_read:
+                self._base = _looked_into(path)
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, check_same_thread=False, timeout=30, isolation_level=None)
             self._base.execute("PRAGMA journal_mode=WAL")
@@ -95,13 +135,25 @@ class Ledger:
             try:
                 return self._base.execute(sql, tuple(values)).fetchall()
             except sqlite3.Error as error:
+                if self._only_read and "no such table" in str(error):
+                    return []  # an older engine made it, and reading does not bring it up to date
                 raise _storage(error) from error
 
     # --- runs
 
-    def next_number(self, tool: str) -> int:
-        """The number of the tool's next run: with the time it begins at, it names the run."""
-        return int(self._ask("SELECT count(*) + 1 FROM runs WHERE tool=?", (tool,))[0][0])
+    def next_number(self) -> int:
+        """The number of the next run of any tool: with the time it begins at, it names the run."""
+        return int(self._ask("SELECT count(*) + 1 FROM runs")[0][0])
+
+    def name_run(self, tool: str, started: datetime) -> str:
+        """The name of the tool's next run. Runs are taken in the order of their names, so it stands behind all before.
+
+        Where the clock was set back since, it has the time of the newest run instead of its own.
+        """
+        number = self.next_number()
+        name = f"{started:%Y%m%dT%H%M%S}{started.microsecond // 1000:03d}Z-{number:04d}"
+        newest = str(self._ask("SELECT max(run) FROM runs WHERE tool=?", (tool,))[0][0] or "")
+        return name if name > newest else f"{newest.partition('-')[0]}-{number:04d}"
 
     def start_run(self, run: str, tool: str, *, work: str, page_hash: str, simulated: bool, started_at: str) -> int:
         """Note a run that begins; older ones of the tool that never ended were interrupted. Gives its fence number."""
@@ -115,12 +167,18 @@ class Ledger:
             return int(base.execute("SELECT fence FROM fences WHERE tool=?", (tool,)).fetchone()[0])
 
     def end_run(self, run: str, *, status: str, ended_at: str, result: Json) -> None:
-        """Note how a run ended."""
+        """Note how a run ended; the due time of one that was interrupted stays due."""
         with self._change() as base:
             base.execute(
                 "UPDATE runs SET status=?, ended_at=?, result=? WHERE run=?",
                 (status, ended_at, json.dumps(result), run),
             )
+            if self._due and status != "interrupted":
+                base.execute(TAKE, _taking(self._due, run, status, ended_at))
+
+    def kinds(self) -> set[bool]:
+        """Whether the runs in it were simulated: both, where somebody mixed them."""
+        return {bool(simulated) for (simulated,) in self._ask("SELECT DISTINCT simulated FROM runs")}
 
     def last_run(self, tool: str) -> dict[str, Json] | None:
         """The newest run of a tool: run, status, started_at, ended_at, result."""
@@ -138,6 +196,40 @@ class Ledger:
             "result": json.loads(result) if result else None,
         }
 
+    # --- schedules
+
+    def meet(self, tool: str, schedule: str, clock: str, now: datetime) -> None:
+        """Note a schedule that is new or has other times than before: what was due before now is no concern of it."""
+        with self._change() as base:
+            base.execute(
+                "INSERT INTO schedules (tool, schedule, clock, taken) VALUES (?,?,?,?) ON CONFLICT (tool, schedule) "
+                "DO UPDATE SET clock=excluded.clock, taken=excluded.taken WHERE clock<>excluded.clock",
+                (tool, schedule, clock, rfc3339(now.replace(microsecond=0))),
+            )
+
+    def take(self, due: Due, *, status: str, ended_at: str) -> None:
+        """Note a due time whose run ended before it was a run; nothing where the time is done already."""
+        with self._change() as base:
+            base.execute(TAKE, _taking(due, None, status, ended_at))
+
+    def taken(self) -> dict[tuple[str, str], Taken]:
+        """(tool, schedule) -> how far its times are done."""
+        rows = self._ask("SELECT tool, schedule, clock, taken, run, status, ended_at FROM schedules")
+        return {
+            (tool, schedule): Taken(clock, read_instant(until), *last) for tool, schedule, clock, until, *last in rows
+        }
+
+    def due_is_done(self) -> bool:
+        """Whether the due time of this run is done already: by a run that outlived the daemon that began it."""
+        due = self._due
+        last = self.taken().get((due.tool, due.schedule)) if due else None
+        return bool(due and last and last.until >= due.at)
+
+    def knows_page(self, tool: str, page_hash: str) -> bool:
+        """Whether a run of this very page was begun before: what it says was checked then."""
+        found = self._ask("SELECT 1 FROM runs WHERE tool=? AND page_hash=? LIMIT 1", (tool, page_hash))
+        return bool(found)
+
     # --- units
 
     def note_units(self, run: str, endpoint: str, units: Iterable[UnitRecord]) -> None:
@@ -151,7 +243,7 @@ class Ledger:
 
     # --- sealed collections and watermarks
 
-    def seal(self, tool: str, sealed: Collection, watermarks: Mapping[tuple[str, str], str]) -> None:
+    def seal(self, tool: str, sealed: Collection, watermarks: Watermarks) -> None:
         """Seal an endpoint of a run and move its watermarks, (kind, partition) -> value, in one transaction."""
         with self._change() as base:
             base.execute(
@@ -167,10 +259,12 @@ class Ledger:
                     json.dumps(sealed.skipped),
                 ),
             )
-            base.executemany(
-                "INSERT OR REPLACE INTO watermarks VALUES (?,?,?,?,?)",
-                [(tool, sealed.endpoint, kind, part, value) for (kind, part), value in watermarks.items()],
-            )
+            _move(base, tool, sealed.endpoint, watermarks)
+
+    def move(self, tool: str, endpoint: str, watermarks: Watermarks) -> None:
+        """Move the watermarks of an endpoint that was sealed before, when all that is repeated for it is whole."""
+        with self._change() as base:
+            _move(base, tool, endpoint, watermarks)
 
     def collections(self, tool: str) -> list[Collection]:
         """Every sealed collection of a tool, oldest first."""
@@ -200,6 +294,26 @@ class Ledger:
         return {str(partition): str(value) for partition, value in rows}
 
 
+TAKE = "UPDATE schedules SET taken=?, run=?, status=?, ended_at=? WHERE tool=? AND schedule=? AND taken<?"
+
+
+def _taking(due: Due, run: str | None, status: str, ended_at: str) -> tuple[str | None, ...]:
+    at = rfc3339(due.at)
+    return at, run, status, ended_at, due.tool, due.schedule, at
+
+
+def _looked_into(path: Path) -> sqlite3.Connection:
+    """The file, for reading; SQLite wants to write beside it even then, but for one that never changes."""
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        base = sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, check_same_thread=False)
+        try:
+            base.execute("SELECT 1 FROM sqlite_master")
+            break
+        except sqlite3.OperationalError:
+            continue
+    return base
+
+
 def _storage(error: Exception) -> StorageError:
     text = str(error)
     if "locked" in text:
@@ -212,4 +326,11 @@ def _storage(error: Exception) -> StorageError:
         return StorageError("the disk is full", "free space; what was kept stays kept")
     return StorageError(
         f"the ledger engine.db cannot be used: {text}", "restore it from a backup, or move it away to start anew"
+    )
+
+
+def _move(base: sqlite3.Connection, tool: str, endpoint: str, watermarks: Watermarks) -> None:
+    base.executemany(
+        "INSERT OR REPLACE INTO watermarks VALUES (?,?,?,?,?)",
+        [(tool, endpoint, kind, part, value) for (kind, part), value in watermarks.items()],
     )

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 
 LOCK = threading.Lock()
+SET_BACK_SECONDS = 1.0
+"""So far back is a clock that was set; less is another thread that looked at it a moment earlier."""
 
 
 class Limiter:
@@ -16,7 +18,7 @@ class Limiter:
 
     def __init__(self, per_second: float, burst: int = 1) -> None:
         self.interval, self.slack = 1 / per_second, (burst - 1) / per_second
-        self.due = 0.0
+        self.due = self.seen = 0.0
 
 
 def reserve(limiters: Sequence[Limiter], now: float) -> float:
@@ -26,6 +28,11 @@ def reserve(limiters: Sequence[Limiter], now: float) -> float:
     early for another.
     """
     with LOCK:
+        for limiter in limiters:
+            if now < limiter.seen - SET_BACK_SECONDS:  # the places move along, else all would wait for the old time
+                limiter.due += now - limiter.seen
+                limiter.seen = now
+            limiter.seen = max(limiter.seen, now)
         at = max([now, *(limiter.due - limiter.slack for limiter in limiters)])
         for limiter in limiters:
             limiter.due = max(limiter.due, at) + limiter.interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,12 +12,15 @@ import polars as pl
 from engine.core import jsontext
 from engine.core.clock import rfc3339
 from engine.core.errors import Json
-from engine.flow.frames import AT, Span
+from engine.core.sql.words import called
+from engine.flow.frames import AT, Span, span_of
 from engine.flow.plan import Plan
 from engine.flow.publish import PartWriter, Receipt, Shelf
 from engine.flow.units import RunInfo
 from engine.flow.validate import Outcome
 from engine.spec.model import Table
+
+PARAM = re.compile(r"\bparam\.(\w+)")
 
 
 @dataclass
@@ -56,9 +60,19 @@ class Made:
 
 
 def definition(plan: Plan, name: str, table: Table) -> str:
-    """A hash of what the page says of a table and its endpoints: when it changes, the table is made anew."""
-    said = [name, table.model_dump(mode="json", by_alias=True, serialize_as_any=True, exclude={"doc"})]
-    return hashlib.sha256(jsontext.canonical(said).encode()).hexdigest()[:16]
+    """A hash of what the page says of a table and its endpoints, with the params that it names.
+
+    When it changes, the table is made anew.
+    """
+    endpoints = [plan.pipeline.endpoints[str(one)] for one in table.from_]
+    said = [
+        name,
+        table.model_dump(mode="json", by_alias=True, serialize_as_any=True, exclude={"doc"}),
+        [endpoint.model_dump(mode="json", include={"records"}) for endpoint in endpoints],
+    ]
+    text = jsontext.canonical(said)
+    params = {one: str(plan.settings.params.get(one)) for one in sorted(set(PARAM.findall(text)))}
+    return hashlib.sha256((text + (jsontext.canonical(params) if params else "")).encode()).hexdigest()[:16]
 
 
 def finish(
@@ -69,6 +83,9 @@ def finish(
     definition: str,
     taken: Mapping[str, str],
     base: Sequence[Receipt] = (),
+    *,
+    mode: str = "replace",
+    fields: Sequence[str] = (),
 ) -> None:
     """Close the files of a table and say what `current.json` shall hold of it."""
     files = writer.finish()
@@ -76,13 +93,15 @@ def finish(
     digest = hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()
     made.entry = {
         "run": run.id,
+        "mode": mode,
         "files": [file.as_json() for file in files],
         "base": [file.as_json() for file in base],
         "rows": made.rows,
         "sha256": digest,
         "schema": {
-            name: types.get(name, {"type": _word(kind)}) for name, kind in (writer.schema or pl.Schema()).items()
+            name: types.get(name, {"type": called(kind)}) for name, kind in (writer.schema or pl.Schema()).items()
         },
+        "fields": list(fields),
         "complete": made.complete,
         "notes": made.notes,
         "definition": definition,
@@ -96,8 +115,12 @@ def quarantine(
     run: RunInfo,
     broken: pl.DataFrame,
     spans: Sequence[Span] = (),
+    paths: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the rows that broke a rule, each with rule, page line, request and kept page."""
+    """Write the rows that broke a rule, each with rule, page line, request and kept page.
+
+    With `paths`, column -> path, the request of what came from a file also says its row or cell.
+    """
     rows = broken.sort(AT, "spec", "says", maintain_order=True)
     if spans:
         pages = pl.DataFrame(
@@ -113,21 +136,10 @@ def quarantine(
         rows = (
             rows.join_asof(pages, on=AT).with_columns(row=(pl.col(AT) - pl.col("first")).cast(pl.Int64)).drop("first")
         )
+    if paths is not None and any(span.first for span in spans):
+        found = rows.select(AT, "column").iter_rows()
+        places = [span_of(spans, at).place(at, paths.get(column, "")) for at, column in found]
+        rows = rows.with_columns(request=pl.Series(places, dtype=pl.String))
     writer = shelf.quarantine(name, run.id)
     writer.add(rows.drop(AT).with_columns(run=pl.lit(run.id), at=pl.lit(rfc3339(run.started_at))))
     writer.finish()
-
-
-def _word(kind: pl.DataType) -> str:
-    """The language's word for a type of Polars."""
-    if kind == pl.Boolean:
-        return "boolean"
-    if kind.is_integer():
-        return "integer"
-    if kind.is_float():
-        return "float"
-    if isinstance(kind, pl.Datetime):
-        return "datetime"
-    if kind == pl.Date:
-        return "date"
-    return "list" if isinstance(kind, pl.List) else "string"

@@ -11,9 +11,9 @@ from engine.flow.frames import AT
 from engine.flow.sort import WHOLE, duplicates, same_key
 from engine.spec.model import Deduplicate
 
-RUN = "_run"
+RUN = " run"
 """Which of the runs a row came with, from 0; -1 for what was there before."""
-UNTIL = "_until"
+UNTIL = " until"
 """The run that brought the next row of the same key, which takes this one's place."""
 FOREVER = 2**62
 HIDDEN = (AT, WHOLE, RUN, UNTIL)
@@ -32,17 +32,30 @@ class Merger:
     deduplicate: Deduplicate | None
     starts: Sequence[int]
     """The arrival number that each run begins with, in order."""
+    where: pl.Expr | None = None
+    """Which rows the table shows; another takes the place of the row before it all the same, and then is left out."""
 
     @property
     def _same(self) -> list[str]:
         """What two rows share that must not both be there: with upsert, a later run takes the earlier's place."""
         return [*self.key, RUN] if self.key and self.mode == "upsert" else list(self.key)
 
-    def arrived(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, int]:
-        """The new rows, whether each has the key of one that must not be there too, and how many came twice."""
+    def arrived(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame, int]:
+        """The new rows, whether each has the key of one that must not be there too, and how many came twice.
+
+        Before the number: the new rows that are left out.
+        """
         rows, repeated = self._distinct(frame)
         new = rows[AT].is_not_null()
-        return rows.filter(new), same_key(rows, self._same).filter(new), repeated
+        if self.where is None:
+            return rows.filter(new), same_key(rows, self._same).filter(new), rows.clear(), repeated
+        shown = self.shown(rows.filter(new))
+        left_out = rows.filter(new).filter(~self.where.fill_null(False))
+        return shown, same_key(shown, self._same), left_out, repeated
+
+    def shown(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that the table shows."""
+        return rows if self.where is None else rows.filter(self.where)
 
     def comparable(self, frame: pl.DataFrame) -> pl.DataFrame:
         """All rows, each with the run until which it is there."""
@@ -51,16 +64,17 @@ class Merger:
             return rows.with_columns(pl.lit(FOREVER).alias(UNTIL))
         following = rows.with_columns(pl.col(RUN).shift(-1).over(self.key).alias(UNTIL))
         moved = pl.when(pl.col(UNTIL) > pl.col(RUN)).then(pl.col(UNTIL))
-        return following.with_columns(moved.backward_fill().over(self.key).fill_null(FOREVER).alias(UNTIL))
+        return self.shown(following.with_columns(moved.backward_fill().over(self.key).fill_null(FOREVER).alias(UNTIL)))
 
-    def merged(self, frame: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
+    def merged(self, frame: pl.DataFrame, good: pl.DataFrame, left_out: pl.DataFrame) -> pl.DataFrame:
         """What was there before and the good rows that came, in the order of the table."""
+        good = pl.concat([good, left_out]).sort(*self.key, AT) if left_out.height else good
         before = frame.filter(pl.col(AT).is_null()).with_columns(pl.lit(-1, pl.Int64).alias(RUN))
         rows = good
         if before.height:
             rows = pl.concat([before, good]).sort(list(self.key) or WHOLE, maintain_order=True)
         if self.mode == "upsert":
-            rows = rows.unique(subset=list(self.key), keep="last", maintain_order=True)
+            rows = self.shown(rows.unique(subset=list(self.key), keep="last", maintain_order=True))
         return rows.drop(HIDDEN, strict=False)
 
     def _distinct(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import graphlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +11,12 @@ from engine.core import template
 from engine.core.clock import rfc3339
 from engine.core.errors import ConfigError, Json, Mistake, nearest
 from engine.core.kinds import Auth
+from engine.core.order import ordered
+from engine.core.settle import Settling, inside
 from engine.core.template import Template
 from engine.core.values import Secret
 from engine.core.wire import Place, Request, as_pairs, request_to
-from engine.spec.model import Endpoint, Parent, Pipeline, Table
+from engine.spec.model import Endpoint, Parent, Pipeline
 
 Binding = Mapping[str, Json]
 """Alias -> the fields of the parent record that are used below it."""
@@ -78,15 +79,21 @@ class Plan:
         """The endpoint of that name."""
         return next(asked for asked in self.endpoints if asked.name == name)
 
+    def assumptions(self) -> list[str]:
+        """Which endpoints rest on an assumption, each assumption once."""
+        said: dict[str, list[str]] = {}
+        for asked in self.endpoints:
+            if asked.endpoint.assumed and not asked.skipped:
+                said.setdefault(asked.endpoint.assumed, []).append(asked.name)
+        return [f"rests on assumption: {', '.join(names)} ({why})" for why, names in said.items()]
+
     def is_partial(self, name: str) -> bool:
-        """Whether an endpoint is asked for what is new only: by itself, or because one above it is."""
-        endpoint = self.pipeline.endpoints[name]
-        tables = {self.pipeline.tables[table].mode for table in self.pipeline.table_of(name)}
-        return bool(
-            endpoint.incremental
-            or any(one.when_changed for parent in endpoint.for_each.values() for one in (parent, *parent.union))
-            or (tables and tables <= {"upsert", "append"})
-            or any(self.is_partial(above) for above in parents(endpoint))
+        """Whether no records of an endpoint are no surprise: it gives only what is new, or its tables only grow."""
+        modes = {self.pipeline.tables[table].mode for table in self.pipeline.table_of(name)}
+        return (
+            self.pipeline.gives_a_part(name)
+            or bool(modes and modes <= {"upsert", "append"})
+            or any(self.is_partial(above) for above in self.pipeline.endpoints[name].parents)
         )
 
     def auth(self) -> Auth | None:
@@ -125,8 +132,12 @@ class Plan:
 
 
 def plan(pipeline: Pipeline, settings: Settings, only: Iterable[str] = ()) -> Plan:
-    """Put endpoints and tables in order; raises ConfigError when `only` names what the page does not have."""
-    endpoints = _ordered_endpoints(pipeline)
+    """Put endpoints and tables in order, with what the page leaves to its params settled.
+
+    Raises ConfigError when `only` names what the page does not have.
+    """
+    pipeline = Settling(known_params(pipeline, settings)).of(pipeline)
+    endpoints = ordered({name: endpoint.parents for name, endpoint in pipeline.endpoints.items()}, "endpoints")
     wanted = _with_parents(pipeline, list(only)) if only else set(endpoints)
     asked = {name: _asked(pipeline, settings, name) for name in endpoints}
     for name in endpoints:
@@ -138,51 +149,23 @@ def plan(pipeline: Pipeline, settings: Settings, only: Iterable[str] = ()) -> Pl
     )
 
 
-def parents(endpoint: Endpoint) -> tuple[str, ...]:
-    """The endpoints that an endpoint is repeated for."""
-    found = [one.endpoint for parent in endpoint.for_each.values() for one in (parent, *parent.union) if one.endpoint]
-    return tuple(dict.fromkeys(found))
+def known_params(pipeline: Pipeline, settings: Settings) -> dict[str, Json]:
+    """The params that have a value; null is one where the param is optional."""
+    declared = pipeline.params
+    return {
+        name: value
+        for name, value in settings.params.items()
+        if value is not None or (name in declared and declared[name].optional)
+    }
 
 
 def ordered_tables(pipeline: Pipeline) -> tuple[str, ...]:
     """Tables so that each stands behind those it reads; endpoints without a table have one of their own name."""
-    names = {name: table_needs(pipeline, name, table) for name, table in pipeline.tables.items()}
+    names = {name: sorted(pipeline.needs(name)) for name in pipeline.tables}
     for endpoint in pipeline.endpoints:
         if not pipeline.table_of(endpoint):
-            names.setdefault(endpoint, set())
-    return _sorted({name: sorted(needs & set(names)) for name, needs in names.items()}, "tables")
-
-
-def table_needs(pipeline: Pipeline, name: str, table: Table) -> set[str]:
-    """The tables that a table reads: by a query, a join, or a reference to another than itself."""
-    from engine.core import sql
-
-    needs = {ref.name for ref in sql.tables_of(table.sql)} if table.sql else set()
-    needs |= {other for step in table.enrich if (other := step.table())}
-    return needs | ({reference.table for rule in table.validate_ if (reference := rule.refers())} - {name})
-
-
-def _ordered_endpoints(pipeline: Pipeline) -> tuple[str, ...]:
-    needs = {
-        name: [need for need in parents(endpoint) if need in pipeline.endpoints]
-        for name, endpoint in pipeline.endpoints.items()
-    }
-    return _sorted(needs, "endpoints")
-
-
-def _sorted(needs: Mapping[str, Iterable[str]], what: str) -> tuple[str, ...]:
-    """Names behind what they need, otherwise in the page's order."""
-    sorter = graphlib.TopologicalSorter(needs)
-    try:
-        sorter.prepare()
-    except graphlib.CycleError as error:
-        raise Mistake("circle", f"these {what} need each other in a circle: {' -> '.join(error.args[1])}") from None
-    order, place = [], {name: at for at, name in enumerate(needs)}
-    while sorter.is_active():
-        for name in sorted(sorter.get_ready(), key=place.__getitem__):
-            order.append(name)
-            sorter.done(name)
-    return tuple(order)
+            names.setdefault(endpoint, [])
+    return ordered(names, "tables")
 
 
 def _with_parents(pipeline: Pipeline, only: list[str]) -> set[str]:
@@ -190,10 +173,12 @@ def _with_parents(pipeline: Pipeline, only: list[str]) -> set[str]:
     while only:
         name = only.pop()
         if name not in pipeline.endpoints:
-            raise ConfigError(f'{pipeline.tool} has no endpoint "{name}"{nearest(name, list(pipeline.endpoints))}')
+            near = nearest(name, list(pipeline.endpoints))
+            fix = f"its endpoints are: {', '.join(pipeline.endpoints)}"
+            raise ConfigError(f'{pipeline.tool} has no endpoint "{name}"{near}', fix)
         if name not in wanted:
             wanted.add(name)
-            only += parents(pipeline.endpoints[name])
+            only += pipeline.endpoints[name].parents
     return wanted
 
 
@@ -202,39 +187,30 @@ def _asked(pipeline: Pipeline, settings: Settings, name: str) -> Asked:
     unless = endpoint.skip_unless
     skipped = unless.say if unless and settings.params.get(unless.param) is None else None
     alias = next(iter(endpoint.for_each), None)
-    return Asked(name, endpoint, parents(endpoint), alias, used_names(pipeline, name), skipped)
+    return Asked(name, endpoint, endpoint.parents, alias, used_names(pipeline, name), skipped)
+
+
+def below(pipeline: Pipeline, name: str) -> list[str]:
+    """The endpoints that are repeated for an endpoint, at any depth."""
+    found = [name]
+    for above in found:
+        found += [one for one, endpoint in pipeline.endpoints.items() if above in endpoint.parents and one not in found]
+    return found[1:]
 
 
 def used_names(pipeline: Pipeline, name: str) -> dict[str, frozenset[str]]:
     """Alias -> fields, of every parent that the endpoint or one below it names."""
     found: dict[str, set[str]] = {}
-    below = [name]
-    seen = set()
-    while below:
-        current = below.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        for text in templates_in(pipeline.endpoints[current]):
+    for one in [name, *below(pipeline, name)]:
+        for text in templates_in(pipeline.endpoints[one]):
             for reference in template.compile(text).references:
                 found.setdefault(reference.namespace, set()).add(reference.path[0] if reference.path else "*")
-        below += [other for other, endpoint in pipeline.endpoints.items() if current in parents(endpoint)]
     return {alias: frozenset(fields) for alias, fields in found.items()}
 
 
 def templates_in(value: Any) -> Iterator[Template]:
     """Every template inside a model, a list or a mapping."""
-    if isinstance(value, Template):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from templates_in(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from templates_in(one)
-    elif hasattr(type(value), "model_fields"):
-        for name in type(value).model_fields:
-            yield from templates_in(getattr(value, name))
+    return inside(value, Template)
 
 
 def render(text: Template | str, scope: Mapping[str, Any], *, path: bool = False) -> Json:

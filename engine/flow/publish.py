@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from engine.core.errors import Json, StorageError
 
 PART_ROWS = 50_000
 CURRENT = "current.json"
+ENTRY = frozenset({"run", "mode", "files", "base", "rows", "schema", "complete", "definition", "taken"})
+"""What `current.json` says of a table, at the least."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,6 @@ class PartWriter:
         """How many rows were written."""
         return sum(receipt.rows for receipt in self.receipts)
 
-    def files(self) -> list[Path]:
-        """The files that were written."""
-        return [self.home / receipt.path for receipt in self.receipts]
-
     def _write(self, rows: pl.DataFrame) -> None:
         name = f"{self.folder}/{self.stem}-{len(self.receipts):05d}.parquet"
         place = self.home / name
@@ -92,12 +90,23 @@ def writing(place: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(place)
+        _sync_folder(place.parent)
     except OSError as error:
         raise StorageError(
             f"{error.strerror or error} while writing {place.name}", "free space or make the storage writable"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a rename survives a power cut."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @dataclass
@@ -115,18 +124,36 @@ class Shelf:
     def current(self) -> dict[str, Json]:
         """What is published now; empty before the first publication. Raises StorageError when it is damaged."""
         place = self.home / CURRENT
+        mend = f"move it away and make the tables again: engine process {self.tool}"
         try:
-            found: dict[str, Json] = json.loads(place.read_text()) if place.exists() else {}
-            return found
+            if not place.exists():
+                return {}
+            found = json.loads(place.read_text())
         except (OSError, ValueError) as error:
-            raise StorageError(f"{place} cannot be read: {error}", "restore it from a backup") from error
+            raise StorageError(f"{place} cannot be read: {error}", mend) from error
+        tables = found.get("tables") if isinstance(found, dict) else None
+        if not isinstance(tables, dict) or not all(ENTRY <= set(entry) for entry in tables.values()):
+            raise StorageError(f"{place} is not as the engine wrote it", mend)
+        current: dict[str, Json] = found
+        return current
 
     def table(self, name: str, current: Mapping[str, Json] | None = None) -> pl.LazyFrame | None:
-        """The rows of a published table; None when there is no such table."""
+        """The rows of a published table; None when there is no such table. Raises StorageError when it is damaged."""
         entry = (self.current() if current is None else current).get("tables", {}).get(name)
-        if entry is None or not entry["files"]:
-            return None
-        return pl.scan_parquet([self.home / file["path"] for file in entry["files"]])
+        return self.rows(entry["files"]) if entry else None
+
+    def rows(self, files: Sequence[Mapping[str, Json]], home: Path | None = None) -> pl.LazyFrame:
+        """The rows of published files, each looked at before it is read. Raises StorageError."""
+        return pl.scan_parquet(self.paths(files, home))
+
+    def paths(self, files: Sequence[Mapping[str, Json]], home: Path | None = None) -> list[Path]:
+        """Where published files are. Raises StorageError when one is gone or not as it was written."""
+        found = [(home or self.home) / file["path"] for file in files]
+        for path, file in zip(found, files, strict=True):
+            if not path.is_file() or path.stat().st_size != file["bytes"]:
+                state = "damaged" if path.exists() else "gone"
+                raise StorageError(f"{path} is {state}", f"make the table again: engine process {self.tool}")
+        return found
 
     def publish(self, current: Mapping[str, Json]) -> None:
         """Replace what is current by one rename."""
@@ -139,6 +166,8 @@ class Shelf:
     @contextmanager
     def scratch(self, run: str) -> Iterator[Callable[[str], Path]]:
         """Folders for sorted runs, gone at the end."""
+        for left in self.home.glob(".scratch-*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
         home = self.home / f".scratch-{run}"
         try:
             yield lambda name: home / name

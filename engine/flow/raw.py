@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-import time
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,15 +42,25 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     skip: int = 0
     """How many rows at its head repeat the page before."""
     redacted: bool = False
-    """Whether the body holds the redacted records instead of the bytes received."""
+    """Whether the body holds the records without what must never be kept, instead of the bytes received."""
+    decoded: bool = False
+    """Whether the body holds the records with their encoded fields decoded, or those of a file, instead of bytes."""
     add: dict[str, Json] = {}
     """Fields put into each record."""
     body: Json = None
     """What a POST asked for."""
+    first: int = 0
+    """Of a file: the line or row of the first record, those behind it follow; 0 where it has no such thing."""
+    letters: dict[str, str] = {}
+    """Of a workbook: field -> the letters of its column."""
 
-    def as_redacted(self) -> Meta:
-        """The same of a body that holds the redacted records."""
-        return msgspec.structs.replace(self, redacted=True)
+    def rewritten(self, *, redacted: bool, decoded: bool) -> Meta:
+        """The same of a body that holds records instead of the bytes received."""
+        return msgspec.structs.replace(self, redacted=redacted, decoded=decoded)
+
+    def of_file(self, first: int, letters: Mapping[str, str], *, is_rows: bool) -> Meta:
+        """The same of a piece of a file, whose body is the records themselves where it `is_rows`."""
+        return msgspec.structs.replace(self, first=first, letters=dict(letters), decoded=is_rows)
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -60,7 +71,7 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Segment:
-    """A file that pages are appended to, each written at once and synced at least once a second."""
+    """A file that pages are appended to, each written at once; `kept_synced` syncs it once a second."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -68,7 +79,9 @@ class Segment:
             self._file: BinaryIO = path.open("ab", buffering=0)
         except OSError as error:
             raise _storage(error, path.name) from error
-        self._synced = time.monotonic()
+        self._lock = threading.Lock()
+        self._behind = True
+        self._failure: OSError | None = None
         self._compress = zstandard.ZstdCompressor(level=3).compress
 
     def append(self, meta: Meta, body: bytes) -> None:
@@ -80,24 +93,50 @@ class Segment:
         try:
             if self._file.write(frame) != len(frame):
                 raise OSError(28, "No space left on device")
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                self.sync()
+            self._behind = True
+            if self._failure:
+                raise self._failure
         except OSError as error:
             raise _storage(error, self._file.name) from error
 
     def sync(self) -> None:
-        """Make sure that what was kept survives a power cut."""
-        os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
+        """Make sure that what was kept survives a power cut, whatever its unit waits for.
+
+        A disk that refuses is told to the unit, at its next page or its end: the system tells it only once.
+        """
+        with self._lock:
+            if not self._behind or self._file.closed:
+                return
+            self._behind = False
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                self._failure = error
 
     def close(self) -> None:
         """Sync and close."""
-        try:
-            self.sync()
-        except OSError as error:
-            raise _storage(error, self._file.name) from error
-        finally:
+        self.sync()
+        with self._lock:
             self._file.close()
+        if self._failure:
+            raise _storage(self._failure, self._file.name) from self._failure
+
+
+@contextmanager
+def kept_synced(segments: Collection[Segment]) -> Iterator[None]:
+    """Sync the segments that are open once a second while this is open."""
+    over = threading.Event()
+
+    def sync() -> None:
+        while not over.wait(SYNC_SECONDS):
+            for segment in tuple(segments):
+                segment.sync()
+
+    threading.Thread(target=sync, name="sync", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def frames(path: Path) -> Iterator[Frame]:
@@ -126,10 +165,12 @@ def frames(path: Path) -> Iterator[Frame]:
 
 
 def rows_in(body: bytes, records: str) -> list[bytes] | None:
-    """The raw JSON of each record at a path of an answer; None when the path is missing or null.
+    """The raw JSON of each record at a path of an answer; None when the path is missing or null, or the body is empty.
 
     A list gives its elements, an object is one row. Raises SelectError for anything else, and when the body is no JSON.
     """
+    if not body.strip():
+        return None
     chosen = select.compile(records)
     if chosen.plain is None:
         try:
@@ -151,7 +192,7 @@ def rows_in(body: bytes, records: str) -> list[bytes] | None:
 
 def rows_of(frame: Frame, records: str) -> list[bytes]:
     """The raw records of a kept page, without those that repeat the page before."""
-    found = rows_in(frame.body, "@" if frame.meta.redacted else records) or []
+    found = rows_in(frame.body, "@" if frame.meta.redacted or frame.meta.decoded else records) or []
     return found[frame.meta.skip :]
 
 
@@ -164,6 +205,20 @@ class Store:
     def segment(self, endpoint: str, run: str, unit: str, fence: int) -> Segment:
         """A new segment for a unit."""
         return Segment(self.home / endpoint / run / f"{unit}.{fence}.seg")
+
+    def sync(self, endpoint: str, run: str) -> None:
+        """Make sure that the segments of an endpoint are found after a power cut; raises StorageError."""
+        place = self.home / endpoint / run
+        for folder in (place, *place.parents[:4]):
+            if not folder.is_dir():
+                continue
+            number = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            except OSError as error:
+                raise _storage(error, folder.name) from error
+            finally:
+                os.close(number)
 
     def endpoints(self) -> list[str]:
         """The endpoints that have kept pages."""

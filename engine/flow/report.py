@@ -96,13 +96,18 @@ class Result:
         """What the reader of a report must know: skips, gaps, failed rules."""
         found = [*self.notes]
         for one in self.collections:
-            found += [f"{one.endpoint} skipped: {text}" for text in one.skipped]
-            found += [f"{one.endpoint} incomplete: {text}" for text in one.missing]
+            found += told(one)
         for made in self.tables:
             if made.kept:
                 found.append(f"{made.name} keeps its version before: {'; '.join(made.notes) or 'nothing whole came'}")
             found += [f"{made.name} {_told(outcome)}" for outcome in made.outcomes if outcome.failed or outcome.verdict]
         return list(dict.fromkeys(found))
+
+
+def told(one: Collection) -> list[str]:
+    """What is missing of a collection, in words."""
+    skipped = [f"{one.endpoint} skipped: {text}" for text in one.skipped]
+    return skipped + [f"{one.endpoint} incomplete: {text}" for text in one.missing]
 
 
 def _told(outcome: Outcome) -> str:

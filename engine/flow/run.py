@@ -16,6 +16,7 @@ from engine.core.kinds import About, Auth, Output
 from engine.core.template import render
 from engine.core.values import Duration, Rate
 from engine.core.wire import origin
+from engine.flow.answer import real_path
 from engine.flow.crawl import Crawler
 from engine.flow.fetch import Fetcher, Route, Session
 from engine.flow.files import Files
@@ -23,9 +24,9 @@ from engine.flow.ledger import Ledger
 from engine.flow.limits import Limiter
 from engine.flow.made import Made
 from engine.flow.plan import Asked, Plan
-from engine.flow.publish import Shelf, replace_json
+from engine.flow.publish import Shelf, replace_json, writing
 from engine.flow.raw import Store
-from engine.flow.report import Result
+from engine.flow.report import Result, told
 from engine.flow.surroundings import Surroundings
 from engine.flow.tables import Tables
 from engine.flow.units import RunInfo
@@ -50,6 +51,8 @@ class Walk:
     auth: Auth | None = None
     reach: Callable[[str], str] | None = None
     """Where an address is really asked: the simulator's door, else the address itself."""
+    made_up: Callable[[str], Sequence[Json]] | None = None
+    """The records of a file endpoint in a simulated run."""
 
     @property
     def tool(self) -> str:
@@ -70,6 +73,8 @@ class Walk:
             clock=self.clock,
             emit=self.emit,
             concurrency=int(self._setting(self.plan.pipeline.connection.concurrency)),
+            files=Files(self.folder),
+            made_up=self.made_up,
         )
         try:
             self.result.collections = crawler.crawl()
@@ -91,6 +96,7 @@ class Walk:
             check=lambda: self.clock.wait(0),
             through=through,
         )
+        self.result.notes += [f"{name}: its files were damaged, it is made anew" for name in around.damaged]
         made = Tables(around, self.ledger.collections(self.tool), self.emit).make()
         self.result.tables = made
         self.result.settle()
@@ -100,18 +106,18 @@ class Walk:
     def report(self) -> None:
         """Write the page's reports from what is published."""
         current = Shelf(self.root, self.tool).current()
+        self.result.notes += self._gaps()
         home = self.root / "reports" / self.tool / self.run.id
         for name, output in self.plan.pipeline.reports.items():
             place = home / self._file_name(name, output)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            tables = {table: self._published(table, current) for table in output.tables()}
+            tables = {table: self._published(name, table, current) for table in output.tables()}
             try:
-                output.write(tables, place, self._about(current))
+                with writing(place) as unfinished:
+                    output.write(tables, unfinished, self._about(current))
             except Mistake as mistake:
                 raise _on_page(self.place("reports", name), name, mistake) from None
             self.result.reports[name] = str(place)
             self.emit(ReportWritten(name, str(place)))
-        home.mkdir(parents=True, exist_ok=True)
         replace_json(home / "run.json", self.result.as_json())
         files = {name: f"{self.run.id}/{Path(path).name}" for name, path in self.result.reports.items()}
         replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files})
@@ -135,6 +141,7 @@ class Walk:
                 hosts=allowed | {host} | _absolute_host(asked),
                 timeout_seconds=Duration.read(str(timeout)).seconds,
                 max_bytes=connection.max_page.bytes,
+                real_path=real_path(asked.endpoint, "address"),
             )
         return routes
 
@@ -163,13 +170,25 @@ class Walk:
             "tables": {name: entry for name, entry in tables.items() if name in known},
         }
 
-    def _published(self, table: str, current: Mapping[str, Json]) -> pl.LazyFrame:
+    def _gaps(self) -> list[str]:
+        """What is missing of the newest collections, where another run than this one made them."""
+        newest = {one.endpoint: one for one in self.ledger.collections(self.tool)}
+        now = {one.endpoint for one in self.result.collections}
+        never = [one.name for one in self.plan.endpoints if not one.skipped and one.name not in newest]
+        found = [text for name, one in newest.items() if name not in now for text in told(one)]
+        return [*found, *(f"{name} was never collected" for name in never)]
+
+    def _published(self, report: str, table: str, current: Mapping[str, Json]) -> pl.LazyFrame:
         rows = Shelf(self.root, self.tool).table(table, current)
         if rows is None:
             raise _on_page(
-                self.place("reports"),
-                table,
-                Mistake("report", f'the table "{table}" was not made yet', "run engine run first"),
+                self.place("reports", report),
+                report,
+                Mistake(
+                    "report",
+                    f'the table "{table}" was not made yet',
+                    f"make it: engine run {self.tool}, or engine process {self.tool} where it was collected",
+                ),
             )
         return rows
 

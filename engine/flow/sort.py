@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from engine.core.errors import Mistake
+from engine.core.sql.words import called
 from engine.flow.frames import AT
 
 RUN_ROWS = 100_000
 SAMPLE_ROWS = 5_000
 RANGE_ROWS = 100_000
 GROUP_ROWS = 10_000
-WHOLE = "_whole"
+WHOLE = " whole"
 """For a table without a key: the whole row as a text, which its rows are sorted by."""
 Key = tuple[Any, ...]
 
@@ -57,11 +60,29 @@ class Sorter:
             self._spill()
 
     def take(self, files: Sequence[Path]) -> None:
-        """Take files of rows that were there before, sorted by the key and free of arrival numbers."""
+        """Take files of rows that were there before, sorted by the key and free of arrival numbers.
+
+        Raises Mistake where one holds values of another type than the batches have.
+        """
         for path in files:
+            self._must_fit(path)
             keys = pl.read_parquet(path, columns=list(self.keys)) if self.keys else self._wholes(path)
             if keys.height:
                 self.runs.append(Run(path, keys.row(0), keys.row(-1), self._samples(keys)))
+
+    def _must_fit(self, path: Path) -> None:
+        """A column of which only null was known may be of any type by now; one with values may not."""
+        other = self._other_types(pl.read_parquet_schema(path))
+        held = pl.read_parquet(path, columns=list(other)) if other else pl.DataFrame()
+        for column in held.iter_columns():
+            if column.null_count() < held.height:
+                before, now = called(column.dtype), called(other[column.name])
+                message = f"{column.name} is {now} in what came now, and {before} in the rows that were there before"
+                raise Mistake("type", message, f"declare the type of {column.name}: the table is then made anew")
+
+    def _other_types(self, there: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+        """The columns that are there with another type than the batches have, with the type they have in these."""
+        return {name: kind for name, kind in self._schema.items() if there.get(name, kind) != kind}
 
     def _wholes(self, path: Path) -> pl.DataFrame:
         """The keys of a file without a key; sorted anew, since a field more may change their order."""
@@ -107,14 +128,24 @@ class Sorter:
         wanted = [run for run in self.runs if not _apart(run, low, high)]
         if not wanted:
             return None
-        held = pl.concat([within(self._scan(run), by, low, high) for run in wanted], how="diagonal").collect()
+        parts = [within(self._scan(run, low, high), by, low, high) for run in wanted]
+        held = pl.concat(parts, how="diagonal").collect()
         # rows that were there before have no arrival number, nor fields that nobody had sent yet
         absent = [pl.lit(None, kind).alias(name) for name, kind in self._schema.items() if name not in held.columns]
-        return self._sorted([held.with_columns(absent).select(self._schema)])
+        return self._sorted([held.with_columns(absent).select(self._schema.names())])
 
-    def _scan(self, run: Run) -> pl.LazyFrame:
+    def _scan(self, run: Run, low: Key | None, high: Key | None) -> pl.LazyFrame:
+        """The rows of a run between the samples around a span: only these are read from its file."""
         rows = pl.scan_parquet(run.path)
-        return rows if self.keys or WHOLE in rows.collect_schema() else _whole(rows)
+        schema = rows.collect_schema()
+        rows = rows.with_columns(pl.lit(None, kind).alias(name) for name, kind in self._other_types(schema).items())
+        if not self.keys and WHOLE not in schema:
+            return _whole(rows)  # sorted before a field was added: a stretch of the file is no span of the order
+        first = 0 if low is None else bisect_left(run.samples, order(low), key=order)
+        last = len(run.samples) if high is None else bisect_left(run.samples, order(high), key=order)
+        every = self.sample_rows
+        length = None if last == len(run.samples) else (last + 1 - first) * every
+        return rows.slice(first * every, length)
 
     def merged(self) -> Iterator[pl.DataFrame]:
         """All rows in key order; one frame without rows where there are none."""
@@ -125,7 +156,8 @@ class Sorter:
 
 
 def _whole(rows: pl.LazyFrame) -> pl.LazyFrame:
-    whole = pl.struct(name for name in rows.collect_schema() if name != AT).struct.json_encode()
+    names = [name for name in rows.collect_schema() if name != AT]
+    whole = pl.struct(names).struct.json_encode() if names else pl.lit("{}")  # no record came that names a column
     return rows.with_columns(whole.alias(WHOLE))
 
 
@@ -176,3 +208,11 @@ def duplicates(frame: pl.DataFrame, by: Sequence[str], *, apart: Sequence[str] =
     content = [name for name in frame.columns if name in by or name not in apart]
     kept = frame.unique(subset=content, keep="first", maintain_order=True)
     return kept, frame.height - kept.height
+
+
+def keyless_rows(frame: pl.DataFrame, by: Sequence[str]) -> int:
+    """How many rows in key order have no key of their own: null in it, or the same as the row before."""
+    if not by:
+        return 0
+    null = frame.select(pl.any_horizontal(pl.col(name).is_null() for name in by)).to_series()
+    return int((null | same_key(frame, by)).sum())

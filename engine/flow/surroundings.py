@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.core.errors import Json, Mistake
+from engine.core.errors import Json, Mistake, StorageError
 from engine.core.kinds import Given, Reference, Step, View
 from engine.flow.files import Files
 from engine.flow.made import Made
@@ -38,21 +38,35 @@ class Surroundings:
     through: str = "analytics"
     """The last stage that is run: validation, enrichment or analytics."""
     current: dict[str, Json] = field(init=False)
+    damaged: list[str] = field(init=False)
+    """Published tables whose files are gone or damaged: they are made anew from what is kept."""
     made: dict[str, Made] = field(default_factory=dict)
     home: Path = field(init=False)
     """Where the files of tables are written: what is only checked never comes near what is published."""
     _known: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.current = self.shelf.current()
+        found = self.shelf.current()
+        tables = found.get("tables", {})
+        whole = {name: entry for name, entry in tables.items() if self._is_whole(entry)}
+        self.current = {**found, "tables": whole}
+        self.damaged = sorted(set(tables) - set(whole))
         self.home = self.shelf.home
 
+    def _is_whole(self, entry: Mapping[str, Json]) -> bool:
+        try:
+            self.shelf.paths([*entry["files"], *entry["base"]])
+        except StorageError:
+            return False
+        return True
+
     def mode(self, table: Table) -> str:
+        """How a table changes from run to run: replace, upsert or append."""
         if table.mode:
             return table.mode
-        endpoints = [self.plan.pipeline.endpoints[name] for name in table.from_ if name in self.plan.pipeline.endpoints]
-        moved = any(e.incremental or any(p.when_changed for p in e.for_each.values()) for e in endpoints)
-        return "upsert" if moved and table.key else "append" if moved else "replace"
+        if not any(self.plan.pipeline.gives_a_part(name) for name in table.from_):
+            return "replace"
+        return "upsert" if table.key else "append"
 
     def table(self, name: str) -> pl.LazyFrame:
         """The rows of another table: as made in this run, else as published, else none."""
@@ -61,7 +75,7 @@ class Surroundings:
         if not entry:
             raise Mistake("table", f'there is no table "{name}" yet')
         home = self.home if made and not made.kept else self.shelf.home
-        return pl.scan_parquet([home / file["path"] for file in entry["files"]])
+        return self.shelf.rows(entry["files"], home)
 
     def known(self, reference: Reference) -> pl.Series:
         """The values of a column of another table, each once."""
@@ -77,16 +91,18 @@ class Surroundings:
         run = {"run.started_at": self.run.started_at, "run.id": self.run.id}
         return {**run, **{f"param.{name}": value for name, value in self.plan.settings.params.items()}}
 
-    def view(self, columns: Mapping[str, pl.DataType]) -> View:
-        """What rules and steps may know of a table with these columns."""
+    def view(self, name: str, columns: Mapping[str, pl.DataType], fields: Collection[str] = ()) -> View:
+        """What rules and steps may know of a table with these columns, whose records have these fields."""
         shown = {name: kind for name, kind in columns.items() if name not in HIDDEN}
-        return View(shown, self.constants(), self.run.started_at)
+        before = (self.current.get("tables", {}).get(name) or {}).get("fields")
+        return View(shown, self.constants(), self.run.started_at, sorted(fields or shown), before)
 
     def given(self, view: View) -> Given:
         """What steps may use."""
         return Given(view, self.table, self.files.lookup)
 
     def rules(self, name: str, table: Table) -> list[Placed]:
+        """The rules of a table, their templates filled, each with its word and its line on the page."""
         found = []
         for number, rule in enumerate(table.validate_):
             filled = rule.filled(self.plan.settings.scope())

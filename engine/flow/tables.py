@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.core import sql
-from engine.core.errors import ConfigError, DataError, Json, Mistake
+from engine.core.errors import ConfigError, DataError, Json, Mistake, SpecError
 from engine.core.events import Sink, TableEnded, TableStarted
 from engine.core.kinds import Reference
 from engine.flow.analyze import analyze
@@ -25,6 +25,9 @@ from engine.flow.sort import same_key
 from engine.flow.surroundings import Surroundings
 from engine.flow.validate import Validator, repeats
 from engine.spec.model import Table
+
+OF_DATA = frozenset({"columns", "file", "rows", "table", "type"})
+"""The mistakes that records or files make; all others are the page's."""
 
 
 @dataclass
@@ -58,12 +61,13 @@ class Tables:
 
     @contextmanager
     def _blamed(self, name: str) -> Iterator[None]:
-        """What only the data or a file brought to light gets the table's place."""
+        """What only a run brought to light gets the table's place: of the page, or of the data."""
         mark = self.around.place("tables", name)
         try:
             yield
         except Mistake as mistake:
-            raise DataError(f'table "{name}": {mistake}', mistake.fix, mark, {"table": name}) from None
+            kind = DataError if mistake.code in OF_DATA else SpecError
+            raise kind(f'table "{name}": {mistake}', mistake.fix, mark, {"table": name}) from None
         except (ConfigError, DataError) as error:
             error.message, error.mark = f'table "{name}": {error.message}', error.mark or mark
             raise
@@ -73,39 +77,50 @@ class Tables:
     def _collected(self, name: str, table: Table | None, scratch: Callable[[str], Path]) -> Made:
         table = table or Table.model_validate({"from": [name]})
         taken = self._taken(name, table)
-        made = Made(name, notes=self._notes(table, taken))
+        newest = {one.endpoint: one for one in self.sealed if one.endpoint in table.from_}
+        made = Made(name, notes=self._notes(table, list(dict.fromkeys([*taken, *newest.values()]))))
         before = self.around.current.get("tables", {}).get(name)
-        made.missing = any(not one.complete for one in taken)
+        asked = {one.name for one in self.around.plan.endpoints if not one.skipped} & set(table.from_)
+        made.missing = not asked <= set(newest) or any(not one.complete for one in newest.values())
         made.complete = not made.missing and self._covers(table, taken, before)
-        if before and self._stays(table, taken):
+        work = Assembly(self.around, name, table, made, scratch(name))
+        if before and self._stays(table, taken, newest, before if before["definition"] == work.definition else {}):
             made.kept, made.rows, made.entry = True, before["rows"], before
             return made
-        work = Assembly(self.around, name, table, made, scratch(name))
+        made.complete = all(one.complete for one in taken) and self._covers(table, taken, before)
         goes_on = self.around.mode(table) != "replace" and before and before["definition"] == work.definition
         work.run(taken, before if goes_on else None)
         return made
 
     def _taken(self, name: str, table: Table) -> list[Collection]:
-        """The sealed collections that the table is made of: the newest, or all that it has not taken yet."""
+        """The sealed collections that the table is made of: the newest whole one, or all that it has not taken yet."""
         before = self.around.current.get("tables", {}).get(name) or {}
         same = before.get("definition") == definition(self.around.plan, name, table)
         found = []
         for endpoint in table.from_:
             every = [one for one in self.sealed if one.endpoint == endpoint]
-            if self.around.mode(table) == "replace":
-                found += every[-1:]
+            replaced = not same and before.get("mode") == "replace"
+            if self.around.mode(table) == "replace" or replaced:  # each full read took the place of those before it
+                first = max((at for at, one in enumerate(every) if one.complete), default=-1)
+                found += every[first:] if self.around.mode(table) != "replace" else every[first:][:1]
             else:
                 last = before.get("taken", {}).get(endpoint, "") if same else ""
                 found += [one for one in every if one.run > last]
         return found
 
-    def _stays(self, table: Table, taken: Sequence[Collection]) -> bool:
-        """Whether the current version stays: nothing whole came to replace it."""
+    def _stays(
+        self, table: Table, taken: Sequence[Collection], newest: Mapping[str, Collection], same: Mapping[str, Json]
+    ) -> bool:
+        """Whether the current version stays: nothing whole came to replace it.
+
+        `same` is what is said of the version, where the page says the same of the table.
+        """
         if self.around.mode(table) != "replace":
             return False
-        return (
-            not taken or any(not one.complete for one in taken) or all(one.skipped and not one.pages for one in taken)
-        )
+        if not taken or any(not one.complete for one in taken) or all(one.skipped and not one.pages for one in taken):
+            return True
+        known = same.get("taken", {})
+        return any(not newest[one.endpoint].complete and one.run <= known.get(one.endpoint, "") for one in taken)
 
     def _covers(self, table: Table, taken: Sequence[Collection], before: Mapping[str, Json] | None) -> bool:
         """Whether every endpoint of the table is in what was taken now or, where it is merged, before."""
@@ -123,18 +138,22 @@ class Tables:
     # --- tables made of other tables
 
     def _query(self, name: str, table: Table) -> Made:
-        made = Made(name)
         assert table.sql
-        needed = {ref.name: self.around.table(ref.name) for ref in sql.tables_of(table.sql)}
-        rows = analyze(table.sql, needed, self.around.constants(), table.key)
-        view = self.around.view(dict(rows.schema))
+        names = list(dict.fromkeys(ref.name for ref in sql.tables_of(table.sql)))
+        made = Made(name, notes=[note for one in names for note in self._gaps(one)])
+        made.complete = not made.notes
+        needed = {one: self.around.table(one) for one in names}
+        rows = _numbered(analyze(table.sql, needed, self.around.constants()))
+        by_key = rows.sort(table.key) if table.key else rows
+        view = self.around.view(name, dict(rows.schema))
 
         def known(reference: Reference) -> pl.Series:
             return rows[reference.to].unique() if reference.table == name else self.around.known(reference)
 
-        again = repeats(table.validate_, table.key, lambda: [_numbered(rows)])
+        again = repeats(table.validate_, table.key, lambda: [rows])
         validator = Validator(self.around.rules(name, table), view, table.key, again, known, {})
-        good, broken = validator.split(_numbered(rows), same_key(rows, table.key))
+        good, broken = validator.split(by_key, same_key(by_key, table.key))
+        good = good.sort(AT)  # the query's own order
         validator.count(good)
         made.quarantined = broken[AT].n_unique()
         writer = PartWriter(self.around.home, f"{name}/{self.around.run.id}")
@@ -143,8 +162,16 @@ class Tables:
             quarantine(self.around.shelf, name, self.around.run, broken)
         made.outcomes = validator.finish(dict(writer.schema or {}))
         made.read = rows.height
-        finish(made, writer, self.around.run, {}, definition(self.around.plan, name, table), {})
+        said = definition(self.around.plan, name, table)
+        finish(made, writer, self.around.run, {}, said, {}, fields=view.fields)
         return made
+
+    def _gaps(self, name: str) -> list[str]:
+        """Why a table that another rests on is not whole, in words."""
+        made = self.around.made.get(name)
+        if made is None or (made.complete and not made.kept):
+            return []
+        return [f"rests on {name}: {'its version before' if made.kept else 'incomplete'}"]
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:

@@ -67,7 +67,7 @@ class Units:
         marks = self.ledger.watermarks(tool, asked.name, "window") if asked.endpoint.incremental else {}
         changed = self.ledger.watermarks(tool, asked.name, "changed")
         for binding, identity, value in self._bindings(asked):
-            partition = hashlib.sha256(jsontext.canonical(binding).encode()).hexdigest()[:16]
+            partition = partition_of(binding)
             key = identity or partition
             if key in seen:
                 continue
@@ -137,3 +137,14 @@ def _trim(record: Json, used: frozenset[str]) -> Json:
     if "*" in used or not isinstance(record, dict):
         return record
     return {name: record.get(name) for name in sorted(used)}
+
+
+def partition_of(binding: Binding) -> str:
+    """The name of a partition: a hash of the parent records it is about."""
+    return hashlib.sha256(jsontext.canonical(binding).encode()).hexdigest()[:16]
+
+
+def partitions_above(unit: Unit) -> list[str]:
+    """The partitions of the units that a unit is repeated for, the outermost first."""
+    aliases = list(unit.binding.items())
+    return [partition_of(dict(aliases[:depth])) for depth in range(len(aliases))]

@@ -159,7 +159,7 @@ class Validator:
         kind = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
         if known.dtype != kind:
             raise Mistake(
-                "type",
+                "column-type",
                 f"{reference.column} is {kind}, {reference.table}.{reference.to} is {known.dtype}",
                 "declare the same type for both",
             )

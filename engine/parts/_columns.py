@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from engine.core.clock import read_instant
 from engine.core.errors import Json, Mistake, nearest
-from engine.core.sql import Sql, expression, expression_type
+from engine.core.sql.words import called
 from engine.core.values import ColumnName
 from engine.core.wire import as_text
 
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
     from polars.datatypes import DataTypeClass
 
-
-def _text(value: Any) -> str:
-    if value is None or isinstance(value, (dict, list)):
-        raise Mistake("value", f"{value!r} is not a text, number or boolean", "write one value here")
-    return as_text(value)
-
-
-Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float | bool)]
-"""A scalar by its source text: `1.10` stays `1.10`."""
 
 Columns = Annotated[
     list[ColumnName],
@@ -56,23 +47,6 @@ def known(names: Iterable[str], columns: Collection[str], where: str = "here") -
             )
 
 
-def called(dtype: pl.DataType) -> str:
-    """A type in the words of the page."""
-    import polars as pl
-
-    names = {
-        pl.String: "string",
-        pl.Boolean: "boolean",
-        pl.Date: "date",
-        pl.Datetime: "datetime",
-        pl.List: "list",
-        pl.Struct: "object",
-    }
-    if dtype.is_numeric():
-        return "integer" if dtype.is_integer() else "float"
-    return names.get(dtype.base_type(), str(dtype).lower())
-
-
 def wrong_type(column: str, dtype: pl.DataType, wanted: str) -> Mistake:
     """The mistake of a column whose type does not suit: `name is of type string; a range is for numbers`."""
     return Mistake("column-type", f"{column} is of type {called(dtype)}; {wanted}")
@@ -99,16 +73,6 @@ def meaning(value: Json, dtype: pl.DataType, column: str) -> Any:
     except (ValueError, KeyError):
         pass
     raise Mistake("value", f'"{text}" is not a value of {column}, which is of type {called(dtype)}')
-
-
-def computed(
-    sql: Sql, columns: Mapping[str, pl.DataType], constants: Mapping[str, object]
-) -> tuple[pl.Expr, pl.DataType]:
-    """A SQL expression for Polars, with the type that it gives; raises Mistake where the types do not fit."""
-    return (
-        expression(sql, columns=columns, constants=constants),
-        expression_type(sql, columns=columns, constants=constants),
-    )
 
 
 def runs(wanted: pl.Expr, columns: Mapping[str, pl.DataType], otherwise: str) -> pl.DataType:

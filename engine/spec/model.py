@@ -4,83 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from engine.core.encoded import Chain
 from engine.core.errors import Mistake
 from engine.core.kinds import Auth, Output, Paginator, Rule, Step
 from engine.core.select import Jmes
-from engine.core.sql import Query, Sql
-from engine.core.template import Template
-from engine.core.values import ColumnName, Duration, EndpointName, Rate, Size, Spelled, TableName
+from engine.core.sql import Query, Sql, tables_of
+from engine.core.values import ColumnName, Duration, EndpointName, Size, TableName, Text
 from engine.core.wire import Place
-
-ColumnType = Literal["string", "integer", "float", "boolean", "datetime", "date", "list", "json"]
-ParamType = Literal["string", "integer", "number", "boolean", "list", "duration", "rate", "path"]
-
-
-class Model(BaseModel):
-    """A mapping of the page: unknown words are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-def _or_template(kind: type[Spelled]) -> BeforeValidator:
-    """Reads a text as this kind, or as a template where it has a `${`."""
-
-    def read(value: Any) -> Spelled:
-        return Template.read(value) if isinstance(value, str) and "${" in value else kind.read(value)
-
-    return BeforeValidator(read)
-
-
-def _source_text(value: Any) -> Any:
-    """Scalars of queries, headers and values by their source text: `1.10` stays `1.10`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return getattr(value, "text", value)
-
-
-def _as_template(value: Any) -> Any:
-    value = _source_text(value)
-    return Template.read(value) if isinstance(value, str) else value
-
-
-RateOrTemplate = Annotated[Spelled, _or_template(Rate)]
-DurationOrTemplate = Annotated[Spelled, _or_template(Duration)]
-Text = Annotated[str, BeforeValidator(_source_text)]
-
-
-def _whole_number(value: Any) -> Any:
-    if isinstance(value, str) and "${" in value:
-        return Template.read(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Mistake("value", f"{value!r} is not a whole number above 0")
-    return int(value)
-
-
-Count = Annotated[int | Template, BeforeValidator(_whole_number)]
-TextTemplate = Annotated[Template, BeforeValidator(_as_template)]
-
-
-def _sent(value: Any) -> Any:
-    """A query or body value: a template, a list of them, or nested mappings of them; null stays null."""
-    if isinstance(value, dict):
-        return {str(key): _sent(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_sent(one) for one in value]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return int(value) if isinstance(value, int) else float(value)  # JSON knows no source text
-    return Template.read(value) if isinstance(value, str) else value
-
-
-def _query_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        raise Mistake("value", "a mapping cannot stand in a query", "write one value, or a list to repeat the field")
-    return _sent([_source_text(one) for one in value] if isinstance(value, list) else _source_text(value))
-
-
-Sent = Annotated[Any, BeforeValidator(_query_value)]
-Body = Annotated[Any, BeforeValidator(_sent)]
+from engine.spec.fields import Body, Count, DurationOrTemplate, Model, RateOrTemplate, Sent, TextTemplate
+from engine.spec.fields import ColumnType as ColumnType
+from engine.spec.fields import ParamType as ParamType
+from engine.spec.filesource import FileSource as FileSource
+from engine.spec.schedule import Schedule
 
 
 class Param(Model):
@@ -229,6 +166,10 @@ class Endpoint(Model):
 
     get: TextTemplate | None = Field(None, description="The path, or a whole address, that is asked with GET.")
     post: TextTemplate | None = Field(None, description="The path that is asked with POST (a read that needs a body).")
+    file: FileSource | None = Field(None, description="The files it is read from, instead of asking.")
+    assumed: str | None = Field(
+        None, description="Why nobody can be sure of it, such as `the API is not public`; plan, lint and report say so."
+    )
     base_url: TextTemplate | None = Field(None, description="Another address than the connection's.")
     skip_unless: SkipUnless | None = Field(None, description="Leave it out while a param is unset.")
     for_each: dict[str, Parent] = Field({}, description="Repeat it for each record of a parent: alias -> parent.")
@@ -241,6 +182,12 @@ class Endpoint(Model):
     paginate: Paginator | None = Field(None, description="How one page leads to the next; one page unless said.")
     incremental: Incremental | None = Field(None, description="Ask only for what is new.")
     add: dict[str, TextTemplate] = Field({}, description="Fields put into each record.")
+    decode_fields: dict[str, Chain] = Field(
+        {},
+        description="Fields of each record that hold encoded text -> how: `{ data: base64+json }`, also "
+        "`attachments[].body`. They are decoded before anything else looks at the record, and kept decoded; one that "
+        "does not decode leaves its unit incomplete.",
+    )
     redact: list[Annotated[Redact, BeforeValidator(lambda v: {"path": v} if isinstance(v, str) else v)]] = Field(
         [], description="What is taken out of each record before anything is kept."
     )
@@ -255,13 +202,33 @@ class Endpoint(Model):
 
     @model_validator(mode="after")
     def _one_method(self) -> Endpoint:
-        if (self.get is None) == (self.post is None):
-            raise Mistake("endpoint", "an endpoint asks with get or with post", "write get: /path")
+        if [self.get, self.post, self.file].count(None) != 2:
+            raise Mistake("endpoint", "an endpoint asks with get or with post, or reads a file", "write get: /path")
+        if self.file:
+            self._reads_only()
         if len(self.for_each) > 1:
-            raise Mistake(
-                "for-each", "for_each takes one alias", "nest: repeat this endpoint for the child of the first"
-            )
+            raise Mistake("for-each", "for_each takes one alias", "nest: repeat it for the child of the first")
         return self
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The endpoints that it is repeated for."""
+        every = [one.endpoint for parent in self.for_each.values() for one in (parent, *parent.union)]
+        return tuple(dict.fromkeys(one for one in every if one))
+
+    def _reads_only(self) -> None:
+        """Raise Mistake where a file endpoint has a word that is about asking."""
+        words = {name: info for name, info in type(self).model_fields.items() if name not in OF_FILES}
+        asking = [name for name, info in words.items() if getattr(self, name) != info.default]
+        if asking:
+            raise Mistake("endpoint", f"a file is not asked: {asking[0]} has no meaning here", "leave it out")
+        if self.records != "@" and self.file and self.file.format not in (None, "json"):
+            raise Mistake("endpoint", f"each row of a {self.file.format} file is a record", "leave records out")
+
+
+OF_FILES = {"file", "records", "decode_fields", "add", "redact", "skip_unless"}
+OF_FILES |= {"assumed", "may_be_empty", "may_be_absent"}
+"""The words that a file endpoint may have."""
 
 
 class Redact(Model):
@@ -271,10 +238,24 @@ class Redact(Model):
     with_: Literal["drop", "hash"] = Field("drop", alias="with", description="Take it out, or keep its SHA-256.")
 
 
-class Column(Model):
-    """One column of a table."""
+RAW = "_raw"
+"""The column, and in SQL the name, of the record as JSON."""
+NOTHING = "`null`"
+"""The path of a column that nothing is read for."""
 
-    path: Jmes = Field(description="JMESPath to its value in the record.")
+
+class Column(Model):
+    """One column of a table: read from the record, or worked out of other columns."""
+
+    path: Jmes = Field(
+        description="JMESPath to its value in the record; `index[pointer]` gives the element of the list `index` whose "
+        "number is the record's field `pointer`, null where there is none."
+    )
+    sql: Sql | None = Field(
+        None,
+        description="Or: SQL over the other columns, worked out before validation; those with sql see the ones above "
+        "them. `_raw` is the record as JSON, as kept and with what `add` put into it: `sha256(_raw)`.",
+    )
     type: ColumnType | None = Field(None, description="Its type; unless said, seen in the first records and pinned.")
     unit: Literal["s", "ms", "us", "ns"] | None = Field(
         None, description="For times that arrive as epoch numbers, also as text."
@@ -286,6 +267,10 @@ class Column(Model):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "sql" in value:
+            if "path" in value:
+                raise Mistake("column", "a column is read or worked out", "write path: or sql:, not both")
+            return {**value, "path": NOTHING}
         return {"path": value} if isinstance(value, str) else value
 
 
@@ -328,7 +313,9 @@ class Table(Model):
         [], description="The columns that name a row; rows are sorted by them."
     )
     mode: Literal["replace", "upsert", "append"] | None = Field(
-        None, description="replace for full reads, upsert with incremental or when_changed, unless said."
+        None,
+        description="replace for full reads, upsert with incremental or when_changed, unless said. append without a "
+        "key adds equal records once more: those of an overlap, those fetched again after an incomplete collection.",
     )
     delete_when: Sql | None = Field(None, description="With upsert: rows for which this holds are taken out.")
     rows: Annotated[list[Each] | Zipped | None, BeforeValidator(lambda v: v)] = Field(
@@ -337,6 +324,11 @@ class Table(Model):
     where: Sql | None = Field(None, description="Which rows are wanted; the others are left out without a word.")
     null_values: list[Text] = Field([], description="Texts that mean null.")
     columns: dict[str, Column] = Field({}, description="Column -> path, or path with type and meaning.")
+    other_columns: Literal["drop", "keep", "raw"] = Field(
+        "drop",
+        description="What becomes of the record's other top-level fields: drop; keep, each as a column of its own "
+        "name, its type pinned as seen first; raw, the whole record in one json column `_raw`.",
+    )
     deduplicate: Deduplicate | None = Field(None, description="Keep one row for each key, before validation.")
     validate_: list[Rule] = Field([], alias="validate", description="What must hold.")
     enrich: list[Step] = Field([], description="What is added, step by step.")
@@ -345,10 +337,12 @@ class Table(Model):
     def _one_source(self) -> Table:
         if bool(self.from_) == bool(self.sql):
             raise Mistake("table", "a table is made from endpoints or by sql", "write from: ENDPOINT, or sql: SELECT …")
-        if self.sql and (self.columns or self.rows or self.where or self.mode or self.deduplicate):
-            raise Mistake(
-                "table", "a query has no columns, rows, where, mode or deduplicate of its own", "say it in its SELECT"
-            )
+        words = ("columns", "rows", "where", "mode", "deduplicate", "other_columns")
+        defaults = {name: type(self).model_fields[name].default for name in words}
+        if self.sql and any(getattr(self, name) != defaults[name] for name in words):
+            raise Mistake("table", f"a query has no {', '.join(words[:-1])} or {words[-1]}", "say it in its SELECT")
+        if RAW in self.columns:
+            raise Mistake("table", f"{RAW} is the record itself", "give it another name, or write other_columns: raw")
         if self.deduplicate and not self.key:
             raise Mistake("table", "deduplicate needs a key", "write key: COLUMN")
         if self.mode == "upsert" and not self.key:
@@ -375,10 +369,32 @@ class Pipeline(Model):
         {}, description="What the records mean."
     )
     reports: dict[str, Output] = Field({}, description="What comes out.")
+    schedules: dict[str, Schedule] = Field({}, description="When it runs by itself.")
 
     def table_of(self, endpoint: str) -> list[str]:
         """The tables made from an endpoint."""
         return [name for name, table in self.tables.items() if endpoint in table.from_]
+
+    def gives_a_part(self, endpoint: str) -> bool:
+        """Whether an endpoint is asked for what is new only: by itself, or because one above it is."""
+        seen, above = set[str](), [endpoint]
+        while above:
+            name = above.pop()
+            if name in seen or name not in self.endpoints:
+                continue
+            seen.add(name)
+            sources = [one for parent in self.endpoints[name].for_each.values() for one in (parent, *parent.union)]
+            if self.endpoints[name].incremental or any(one.when_changed for one in sources):
+                return True
+            above += self.endpoints[name].parents
+        return False
+
+    def needs(self, table: str) -> set[str]:
+        """The tables that a table reads: by a query, a join, or a reference to another than itself. Raises Mistake."""
+        said = self.tables[table]
+        needs = {one.name for one in tables_of(said.sql)} if said.sql else set()
+        needs |= {other for step in said.enrich if (other := step.table())}
+        return needs | ({reference.table for rule in said.validate_ if (reference := rule.refers())} - {table})
 
 
 Endpoint.model_rebuild()

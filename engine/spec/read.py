@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,13 @@ class Source:
     folder: Path
     """Where the page lies; files it names are relative to it."""
 
+    @property
+    def hash(self) -> str:
+        """A hash of the page's text."""
+        import hashlib
+
+        return hashlib.sha256(self.document.text.encode()).hexdigest()[:16]
+
     def mark(self, *path: str | int) -> Mark:
         """Where something stands; the nearest thing around it where it has no place of its own."""
         return self.document.mark(existing(self.document.root, path))
@@ -43,6 +51,9 @@ class Source:
 def read_page(path: Path, registry: Registry) -> Source:
     """Read a page; raises SpecError with all findings."""
     document = read(path)
+    if document.root.value is None:
+        fix = "start with version: 1, tool: NAME and connection: { base_url: https://… }"
+        raise SpecError(f"{path} is empty", findings=(document.finding((), "missing", "the page is empty", fix),))
     document, findings = _merged(document)
     try:
         pipeline = Pipeline.model_validate(plain(document.root), context={"registry": registry})
@@ -102,11 +113,18 @@ def _endpoint(
             )
         else:
             node = _over(known[use.value], node)
-    node = _over(defaults, node) if defaults is not None else node
+    if defaults is not None:
+        node = _over(_of_files(defaults) if "file" in own else defaults, node)
     assert isinstance(node.value, dict)
     if (front := _prepended(node.value.get("responses"))) is not None:
         node = replace(node, value={**node.value, "responses": front})
     return node
+
+
+def _of_files(defaults: Node) -> Node:
+    """What defaults say for a file: how to ask has no meaning for it, but what must not be kept has."""
+    assert isinstance(defaults.value, dict)
+    return replace(defaults, value={key: node for key, node in defaults.value.items() if key == "redact"})
 
 
 def _over(base: Node, over: Node) -> Node:
@@ -170,7 +188,9 @@ def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Findi
             existing(document.root, loc), "missing", f'"{word}" is missing', f"add {word}: …", key=True
         )
     if error["type"] == "literal_error":
-        message = f"{_shown(error['input'])} is not one of {error['ctx']['expected']}"
+        expected = str(error["ctx"]["expected"])
+        near = nearest(str(error["input"]), re.findall(r"'([^']*)'", expected))
+        message = f"{_shown(error['input'])} is not {'one of ' if ' or ' in expected else ''}{expected}{near}"
         return document.finding(existing(document.root, loc), "value", message)
     if error["type"] == "string_pattern_mismatch":
         return document.finding(
@@ -196,6 +216,7 @@ EXPECTED = {
     "float_parsing": "a number is expected",
     "bool_parsing": "true or false is expected",
     "bool_type": "true or false is expected",
+    "path_type": "a path is expected",
 }
 
 

@@ -196,6 +196,8 @@ NAMES: Mapping[str, str] = {
     "bool": "true or false",
     "Any": "any value",
     "Template": "template",
+    "Credential": "`${secret.NAME}`",
+    "ParamTemplate": "`${param.NAME}`",
     "Jmes": "JMESPath",
     "Sql": "SQL",
     "Query": "SELECT",
@@ -204,6 +206,9 @@ NAMES: Mapping[str, str] = {
     "Size": "size",
     "Percent": "share",
     "Place": "place",
+    "Chain": "chain of decoders",
+    "Cron": "line of cron",
+    "Zone": "time zone",
     "ColumnName": "column",
     "TableName": "table",
     "EndpointName": "endpoint",
@@ -276,7 +281,8 @@ LANGUAGES = """\
 | read JSON | [JMESPath](https://jmespath.org) | `records`, `path`, `each`, `read`, `take`, `where` of `for_each` |
 | decide or derive on rows | SQL | `where` and `delete_when` of tables, `derive`, `expression`, `sql` |
 
-A template never stands inside SQL or JMESPath. SQL knows `param.NAME`, `run.id` and `run.started_at` as values."""
+A template never stands inside SQL or JMESPath; one whole `${param.NAME}` may stand for a JMESPath expression. SQL
+knows `param.NAME`, `run.id` and `run.started_at` as values."""
 TEMPLATES = """\
 A value that is one whole template keeps its type, and null leaves a query field, header or body field out. Inside an
 address every value is percent-encoded, slashes too. `$${` is a literal `${`. There are names, keys, filters, operators

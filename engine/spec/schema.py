@@ -21,7 +21,7 @@ from engine.core.kinds import NOUNS, Part
 from engine.core.registry import Registry
 from engine.core.template import Template
 from engine.core.values import Secret, Spelled
-from engine.spec.model import Endpoint, Pipeline, Response
+from engine.spec.model import Column, Endpoint, Pipeline, Response
 
 IGNORED: dict[str, Json] = {"^x-": {}}
 """Keys that start with `x-` are for the author alone."""
@@ -36,9 +36,8 @@ TYPES: Mapping[Any, Json] = {
     Any: {},
 }
 SHORTHANDS: Mapping[str, Json] = {
-    "_source_text": SCALAR,
+    "source_text": SCALAR,
     "_as_template": SCALAR,
-    "_text": SCALAR,
     "_whole_number": {"type": ["integer", "string"], "minimum": 1, "pattern": TEMPLATE},
     "_sent": {},
     "_query_value": {"type": ["string", "number", "boolean", "array", "null"]},
@@ -84,6 +83,8 @@ class Schema:
         """A mapping with the fields of a model."""
         words = {info.alias or name: self.field(info) for name, info in model.model_fields.items()}
         required = [info.alias or name for name, info in model.model_fields.items() if info.is_required()]
+        if model is Column:
+            required = []  # path or sql
         if model is Endpoint:
             words["use"] = {"type": "string", "description": "The style whose words it takes over."}
             words["responses"] = _united([words["responses"], self.prepend()]) | {

@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from engine.core.errors import Finding, Json, Level, Mark, SpecError
+from engine.core.credential import EXPOSED
+from engine.core.errors import Finding, Json, Mark, Severity, SpecError
 from engine.spec.traps import Report, Trap, explain, quoted
 
 # An alias may stand for a large tree and be repeated; what a page means may not grow without end.
@@ -140,12 +141,12 @@ class Document:
         fix: str = "",
         offset: int = 0,
         key: bool = False,
-        level: Level = "error",
+        level: Severity = "error",
     ) -> Finding:
         """What is wrong at a path; `offset` counts characters into the text that stands there."""
         node = self.at(path)
         mark = node.character(offset) if offset and not key and node.raw else self.mark(path, key)
-        return Finding(mark, code, message, fix, level, self.source(mark.line))
+        return Finding(mark, code, message, fix, level, "" if code == EXPOSED else self.source(mark.line))
 
 
 def read(path: Path) -> Document:

@@ -25,7 +25,7 @@ def _findings(folder: Path, text: str, **env: str) -> list[Finding]:
 
 def test_without_a_file_everything_is_as_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Config(pipelines_dir=Path("pipelines"), storage=Path("storage")) == load(None, {})
+    assert Config.model_validate({"pipelines_dir": "pipelines", "storage": "storage"}) == load(None, {})
 
 
 def test_the_file_of_the_working_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,3 +90,34 @@ def test_a_secret_that_is_no_text_is_named_but_not_shown(tmp_path: Path) -> None
     [finding] = _findings(tmp_path, "secrets:\n  acme:\n    key: 4711\n")
     assert ("secrets", "4711") != (finding.message, finding.fix)
     assert "4711" not in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "secrets: { one: { token: 9912345 } }",
+        "secrets:\n  one:\n    token: [SECRET-9912345]",
+        "{ storage: x, secrets: { one: { token: 9912345 } } }",
+        'secrets:\n  one:\n    token: "SECRET-9912345',
+        "secrets:\n  one:\n    token: @9912345",
+        "secrets:\n  one:\n    token: 'a\n  9912345' b\n",
+        "secrets:\n  one:\n    9912345",
+        "secrets:\n  one:\n    token: !9912345 x",
+        "secrest: { one: { token: S-9912345 } }",
+        "storage: x\n secrets: { one: { token: S-9912345 } }",
+    ],
+)
+def test_a_mistake_near_a_secret_does_not_show_it(tmp_path: Path, text: str) -> None:
+    found = _findings(tmp_path, text)
+    said = [one.as_text() + str(one.as_json()) for one in found]
+    assert (True, False) == (bool(said), any("9912345" in one for one in said))
+
+
+def test_a_mistake_elsewhere_shows_its_line(tmp_path: Path) -> None:
+    [finding] = _findings(tmp_path, "secrets: { one: { token: abc } }\nparams: { one: 8 }")
+    assert "params: { one: 8 }" == finding.source
+
+
+def test_a_list_for_a_path_is_told_in_words(tmp_path: Path) -> None:
+    [finding] = _findings(tmp_path, "pipelines_dir: [a]")
+    assert "a path is expected" == finding.message

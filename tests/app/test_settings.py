@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from engine.app.config import load
 from engine.app.engine import registry
-from engine.app.settings import settle
+from engine.app.settings import look, settle
 from engine.core.errors import ConfigError, Finding, Json, SpecError
 from engine.core.values import Duration, Rate
 from engine.flow.plan import Settings
@@ -17,7 +18,9 @@ from engine.spec.read import Source, read_page
 
 
 def _source(folder: Path, **sections: Any) -> Source:
-    page = {"version": 1, "tool": "acme", **sections, "connection": {"base_url": "https://a.example"}, "endpoints": {}}
+    connection = {"base_url": sections.pop("base_url", "https://a.example"), "auth": sections.pop("auth", "none")}
+    endpoints = sections.pop("endpoints", {})
+    page = {"version": 1, "tool": "acme", **sections, "connection": connection, "endpoints": endpoints}
     place = folder / "acme.yaml"
     place.write_text(json.dumps(page, indent=1))
     return read_page(place, registry())
@@ -143,6 +146,60 @@ def test_a_param_that_the_page_does_not_have_is_refused(tmp_path: Path, source: 
         _settled(tmp_path, {"tenant": {"default": "x"}}, **{source: {"tennant": "y"}})
 
 
+# --- choices and paths
+
+
+AUTH = {
+    "choose": {
+        "by": "${param.way}",
+        "options": {
+            "key": {"api_key": {"key": "${secret.key}", "send": "header.X-Key"}},
+            "token": {"bearer": {"token": "${secret.token}"}},
+        },
+    }
+}
+SECRETS = {"key": {"env": "ACME_KEY"}, "token": {"env": "ACME_TOKEN"}}
+
+
+def _chosen(folder: Path, param: Any, **sources: Any) -> Settings:
+    source = _source(folder, params={"way": param}, secrets=SECRETS, auth=AUTH)
+    return settle(source, **{"given": {}, "config": {}, "secrets": {}, "env": {}, **sources})
+
+
+def test_secrets_of_options_that_are_not_chosen_need_not_be_set(tmp_path: Path) -> None:
+    assert ["token"] == list(_chosen(tmp_path, {"default": "token"}, env={"ACME_TOKEN": "t"}).secrets)
+
+
+def test_secrets_of_the_chosen_option_must_be_set(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as raised:
+        _chosen(tmp_path, {"default": "token"}, given={"way": "key"}, env={"ACME_TOKEN": "t"})
+    assert ['secret "key" is not set'] == [finding.message for finding in raised.value.findings]
+
+
+def test_a_choice_of_no_option_is_named_and_no_secret_of_it(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as raised:
+        _chosen(tmp_path, {"default": "token"}, given={"way": "tokn"})
+    [finding] = raised.value.findings
+    assert 'param "way" is \'tokn\', which is no option here; did you mean "token"?' == finding.message
+    assert "the options are: key, token" == finding.fix
+
+
+def test_a_choice_that_nobody_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as raised:
+        _chosen(tmp_path, {"optional": True})
+    assert 'param "way" is None, which is no option here' in str(raised.value)
+
+
+def test_a_param_that_stands_for_a_path_must_be_one(tmp_path: Path) -> None:
+    source = _source(
+        tmp_path, params={"p": {"default": "data"}}, endpoints={"x": {"get": "/x", "records": "${param.p}"}}
+    )
+    with pytest.raises(SpecError) as raised:
+        settle(source, given={"p": "$.data"}, config={}, secrets={}, env={})
+    [finding] = raised.value.findings
+    assert ('param "p" stands for a path: "$" is JSONPath, not JMESPath', "param") == (finding.message, finding.code)
+
+
 # --- secrets
 
 
@@ -213,3 +270,29 @@ def test_a_mistake_elsewhere_never_shows_a_secret(tmp_path: Path) -> None:
     secrets = {"k": {"env": "ACME_K"}}
     found = _findings(tmp_path, {"n": {"type": "integer"}}, secrets, given={"n": "x"}, env={"ACME_K": "hunter-4711"})
     assert "hunter-4711" not in str(SpecError("", findings=found))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("http://us:pw-9912@a.example", "credentials stand in an address"),
+        ("127.0.0.1:8765/v1", '"127.0.0.1:8765/v1" is no address of the web'),
+        ("ftp://a.example", '"ftp://a.example" is no address of the web'),
+        ("http://a.example:99999", "is no address of the web"),
+    ],
+)
+def test_a_param_that_makes_no_address_is_named_with_its_source(tmp_path: Path, value: str, says: str) -> None:
+    source = _source(tmp_path, base_url="${param.url}", params={"url": {"optional": True}})
+    found = look(source, given={"url": value}, config={}, secrets={}, env={})
+    [finding] = found.problems
+    assert finding.message.startswith('param "url" (from -p): ')
+    assert (True, False) == (says in finding.message, "pw-9912" in finding.as_text())
+    assert found.settings.params["url"] is None
+
+
+def test_a_variable_of_the_configuration_that_is_not_set_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text('secrets: { acme: { k: "${NOPE}" } }\nparams: { acme: { p: "${GONE}" } }')
+    unset = load(tmp_path / "config.yaml", {}).unset("acme")
+    said = _findings(tmp_path, {"p": {}}, {"k": {"env": "ACME_K"}}, unset=unset)
+    takes = ["config.yaml takes it from GONE, which is not set", "config.yaml takes it from NOPE, which is not set"]
+    assert [True, True] == [one in finding.message for one, finding in zip(takes, said, strict=True)]

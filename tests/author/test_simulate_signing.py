@@ -26,11 +26,14 @@ WAYS = {
     "bearer": '{ bearer: { token: "${secret.key}" } }',
     "header": '{ api_key: { key: "${secret.key}", send: header.X-Key, prefix: "token " } }',
     "query": '{ api_key: { key: "${secret.key}", send: query.key } }',
+    "client": '{ oauth2_client_credentials: { token_url: "https://auth.acme.example/t", client_id: acme, '
+    'client_secret: "${secret.key}", client_auth: basic } }',
+    "choice": '{ choose: { by: "${param.way}", options: { a: { bearer: { token: "${secret.key}" } }, b: none } } }',
     "service account": '{ google_service_account: { key: "${secret.key}" } }',
 }
 
 
-def _page(auth: str, params: str = "") -> str:
+def _page(auth: str, params: str = "way: {}") -> str:
     return PAGE.replace("AUTH", auth).replace("PARAMS", params)
 
 
@@ -96,6 +99,12 @@ def test_params_that_somebody_set_are_left_alone(tmp_path: Path) -> None:
     place = tmp_path / "acme.yaml"
     place.write_text(_page("none", "a: { example: x }"))
     assert {} == _simulator().params(read_page(place, registry()).pipeline, {"a": "mine"})
+
+
+def test_a_choice_that_nobody_made_takes_its_first_option(tmp_path: Path) -> None:
+    place = tmp_path / "acme.yaml"
+    place.write_text(_page(WAYS["choice"]))
+    assert {"way": "a"} == _simulator().params(read_page(place, registry()).pipeline, {})
 
 
 def test_every_secret_of_the_page_is_made_up(tmp_path: Path) -> None:

@@ -88,3 +88,25 @@ def test_raw_of_an_unknown_endpoint_names_those_there_are(full: Desk) -> None:
     answer = full.engine("raw", "shop", "thins")
     assert 2 == answer.return_value
     assert 'did you mean "things"?\n  mend: kept are: parts, things' in answer.stderr
+
+
+def test_raw_of_a_page_that_is_not_there_is_told(full: Desk) -> None:
+    answer = full.engine("raw", "shop", "things", "--page", "99")
+    assert (2, True) == (answer.return_value, "kept no page 99 of things\n  mend: it kept 2" in answer.stderr)
+
+
+@pytest.mark.parametrize("words", [("show", "shop"), ("show", "shop", "things"), ("raw", "shop", "things")])
+def test_what_was_only_simulated_is_pointed_at(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.engine("run", "shop", "--simulate")
+    answer = desk.engine(*words)
+    assert (2, True) == (answer.return_value, "add --storage storage-simulated" in answer.stderr)
+    assert 0 == desk.engine(*words, "--storage", "storage-simulated").return_value
+
+
+def test_a_tool_without_tables_is_not_taken_for_another(desk: Desk) -> None:
+    Path("storage/processed_data/shop").mkdir(parents=True)
+    assert "did you mean" not in desk.engine("show", "shop").stderr
+
+
+def test_an_endpoint_that_is_not_there_brings_the_names(desk: Desk) -> None:
+    assert "its endpoints are: things, parts" in desk.engine("collect", "shop", "--only", "xyz").stderr

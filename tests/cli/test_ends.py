@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.cli.main import main
+from engine.cli.stop import STOPPED
+from engine.flow.ledger import Ledger
 from tests.cli.shop import Desk
 
 
@@ -33,10 +35,10 @@ def test_a_mistake_on_the_page_is_one_block_with_place_caret_and_mend(desk: Desk
     assert "mend: set it with -p color=…" in mend
 
 
-def test_an_error_that_data_brought_to_light_has_its_line_of_the_page(desk: Desk) -> None:
+def test_a_wrong_name_in_a_query_has_its_line_of_the_page(desk: Desk) -> None:
     desk.page("SELECT name FROM things", "SELECT nam FROM things")
     answer = desk.engine("run", "shop")
-    assert 4 == answer.return_value
+    assert 2 == answer.return_value
     assert "cheap: { sql:" in answer.stderr
     assert "^" in answer.stderr
 
@@ -62,6 +64,20 @@ def test_a_defect_is_one_line_with_its_id_and_a_record(desk: Desk) -> None:
     assert "TypeError" == record["original_exception"]
 
 
+def test_a_record_that_could_not_be_written_is_not_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _break_the_storage(desk)
+    Path("storage/logs").write_text("in the way")
+    said = desk.engine("show", "shop").stderr
+    assert (True, False) == ("its record could not be written" in said, "errors.jsonl" in said)
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/dev/null/x", "pipelines/shop.yaml"])
+def test_a_storage_that_cannot_be_is_said(desk: Desk, place: str) -> None:
+    answer = desk.engine("run", "shop", "--storage", place)
+    assert (5, 2) == (answer.return_value, len(answer.stderr.splitlines()))
+    assert answer.stderr.startswith(f"storage error: {place} ")
+
+
 def test_a_defect_shows_its_trace_on_request(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_DEBUG", "1")
     _break_the_storage(desk)
@@ -73,6 +89,28 @@ def test_a_defect_of_a_run_is_recorded_once(desk: Desk) -> None:
     answer = desk.engine("process", "shop")
     [record] = map(json.loads, Path("storage/logs/errors.jsonl").read_text().splitlines())
     assert (1, True) == (answer.return_value, record["error_id"] in answer.stderr)
+
+
+def test_with_json_an_error_is_a_record_on_standard_output(desk: Desk) -> None:
+    answer = desk.engine("run", "shp", "--json")
+    record = json.loads(answer.stdout)
+    assert (2, "config", 'no tool is called "shp"; did you mean "shop"?') == (
+        answer.return_value,
+        record["error_code"],
+        record["message"],
+    )
+
+
+def test_a_reader_of_a_table_that_goes_away_is_no_error(desk: Desk) -> None:
+    desk.shop.things = [{"id": n, "name": "x" * 200, "price": 1.0} for n in range(2000)]
+    desk.engine("run", "shop", "--only", "things")
+    with desk.start("show", "shop", "things", "--limit", "2000") as started:
+        assert started.stdout
+        assert started.stderr
+        started.stdout.readline()
+        started.stdout.close()
+        said = started.stderr.read()
+    assert ("", 0) == (said, started.returncode)
 
 
 def test_a_reader_that_goes_away_is_no_error(desk: Desk) -> None:
@@ -110,7 +148,7 @@ def test_a_run_that_waits_for_its_rate_limit_stops_at_once(desk: Desk) -> None:
         pass
     seconds, said = _stopped(started, 1, signal.SIGTERM)
     assert (130, True) == (started.returncode, seconds < 1)
-    assert "start it again" in said
+    assert [STOPPED] == said.splitlines()[-1:]
 
 
 def test_a_run_that_waits_for_an_answer_stops_within_two_seconds(desk: Desk) -> None:
@@ -119,7 +157,18 @@ def test_a_run_that_waits_for_an_answer_stops_within_two_seconds(desk: Desk) -> 
     assert desk.shop.held.wait(10)
     seconds, said = _stopped(started, 1, signal.SIGINT)
     assert (130, True) == (started.returncode, seconds < 2)
-    assert "go on with: engine run shop" in said
+    assert [STOPPED] == said.splitlines()[-1:]
+
+
+def test_a_run_that_was_stopped_while_a_vendor_hung_is_noted(desk: Desk) -> None:
+    desk.shop.hold = True
+    started = desk.start("run", "shop")
+    assert desk.shop.held.wait(10)
+    seconds, _ = _stopped(started, 1, signal.SIGTERM)
+    ledger = Ledger(Path("storage/engine.db"), only_read=True)
+    last = ledger.last_run("shop") or {}
+    ledger.close()
+    assert ("interrupted", True) == (last["status"] if last["ended_at"] else "", seconds < 2)
 
 
 def test_a_second_signal_ends_at_once(desk: Desk) -> None:

@@ -42,6 +42,47 @@ def test_plan_shows_what_is_missing_and_never_a_secret(desk: Desk, monkeypatch) 
     assert (0, False) == (answer.return_value, "s3cr3t" in answer.stdout)
 
 
+CHOICE = """\
+  way: { default: key }
+  path: { optional: true }
+secrets: { token: { env: SHOP_TOKEN }, pin: { env: SHOP_PIN } }
+connection:
+  auth:
+    choose:
+      by: ${param.way}
+      options:
+        key: { bearer: { token: "${secret.token}" } }
+        other: { api_key: { key: "${secret.pin}", send: header.X-Pin } }
+"""
+
+
+def test_plan_shows_what_a_choice_takes_and_what_it_does_not_need(desk: Desk) -> None:
+    desk.page("connection:\n", CHOICE)
+    found = json.loads(desk.engine("plan", "shop", "--json", "-p", "way=other").stdout)
+    assert "api_key" == found["auth"]
+    assert {"token": False, "pin": True} == {one["name"]: one["needed"] for one in found["secrets"]}
+
+
+def test_plan_says_what_rests_on_assumption(desk: Desk) -> None:
+    desk.page("  things: { use: paged,", "  things: { assumed: nobody says so, use: paged,")
+    assert "assumed: nobody says so" in desk.engine("plan", "shop").stdout
+
+
+def test_a_choice_resolved_reads_back_as_the_same_page(desk: Desk) -> None:
+    desk.page("connection:\n", CHOICE)
+    long = Path("long.yaml")
+    long.write_text(desk.engine("plan", "shop", "--resolved").stdout)
+    engine = Engine.from_config()
+    assert engine.page("shop").pipeline == engine.page(long).pipeline
+
+
+def test_a_note_is_counted_and_no_mistake(desk: Desk) -> None:
+    desk.page("  things: { use: paged,", "  things: { assumed: nobody says so, use: paged,")
+    answer = desk.engine("lint", "shop")
+    assert 0 == answer.return_value
+    assert answer.stdout.endswith("0 errors, 0 warnings, 1 note in 1 page\n")
+
+
 def test_plan_names_columns_that_are_read_one_by_one(desk: Desk) -> None:
     desk.page("{ path: name, type: string,", "{ path: name || to_string(@), type: string,")
     assert "things  name" in desk.engine("plan", "shop", "-v").stdout
@@ -103,3 +144,17 @@ def test_without_pages_of_ones_own_the_shipped_ones_are_there(desk: Desk) -> Non
 
 def test_reference_explains_a_word(desk: Desk) -> None:
     assert "cursor" in desk.engine("reference", "cursor").stdout
+
+
+def test_a_page_whose_file_has_another_name_is_found_by_its_tool(desk: Desk) -> None:
+    desk.page().rename("pipelines/shop-eu.yaml")
+    assert [0, 0] == [desk.engine("collect", name, "--only", "things").return_value for name in ("shop", "shop-eu")]
+    assert ["shop"] == [one["tool"] for one in json.loads(desk.engine("tools", "--json").stdout)]
+    assert 'warning[file-name]  the tool is "shop" and its file "shop-eu.yaml"' in desk.engine("lint", "shop").stdout
+
+
+def test_what_the_configuration_says_in_vain_is_told(desk: Desk) -> None:
+    Path("config.yaml").write_text("params: { shp: { color: red } }")
+    assert 'params of "shp", and no page here is of it; did you mean "shop"?' in desk.engine("tools").stderr
+    Path("config.yaml").write_text("pipelines_dir: nowhere")
+    assert "warning: config.yaml says pipelines_dir: nowhere, which is no folder" in desk.engine("tools").stderr

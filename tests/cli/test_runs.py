@@ -1,8 +1,11 @@
 """`run`, `collect`, `process` and `report`: screens, JSON and exit codes."""
 
 import json
+import sys
 from pathlib import Path
 
+import click
+import pytest
 from click.testing import Result
 
 from tests.cli.shop import Desk
@@ -76,6 +79,22 @@ def test_an_incomplete_run_ends_with_3_and_says_how_to_go_on(desk: Desk) -> None
     assert "what is missing is asked for again: engine run shop" in answer.stdout
 
 
+def test_a_refusal_is_told_with_its_mend_and_twice_at_most(desk: Desk) -> None:
+    desk.shop.fault("/things", status=401)
+    answer = desk.engine("run", "shop")
+    refusal = f"things: GET {desk.shop.url}/things?count=2&from=0: status 401"
+    assert f"{refusal}\n  mend: check the credentials\n" in answer.stdout
+    assert "records of these errors are in storage/logs/errors.jsonl" in answer.stdout
+    assert (1, 1) == (answer.stdout.count("status 401"), answer.stderr.count("status 401"))
+
+
+def test_an_endpoint_that_never_answered_has_a_table_without_rows(desk: Desk) -> None:
+    columns = "columns: { thing_id: thing_id, no: { path: no, type: integer } }"
+    desk.page(f"  parts: {{ from: parts, key: [thing_id, no], {columns} }}\n", "")
+    desk.shop.fault("/things", status=404)
+    assert 3 == desk.engine("run", "shop").return_value
+
+
 def test_the_parts_of_a_walk_can_be_taken_one_by_one(desk: Desk) -> None:
     works = (("collect", "shop"), ("process", "shop"), ("report", "shop"))
     assert [0, 0, 0] == [desk.engine(*words).return_value for words in works]
@@ -117,3 +136,29 @@ def test_simulated_and_real_data_do_not_mix(desk: Desk) -> None:
     answer = desk.engine("run", "shop", "--storage", "storage-simulated")
     assert 2 == answer.return_value
     assert "storage-simulated holds simulated data" in answer.stderr
+
+
+def test_a_seed_needs_a_simulation(desk: Desk) -> None:
+    with pytest.raises(click.UsageError, match="--seed needs --simulate"):
+        desk.engine("run", "shop", "--seed", "2")
+
+
+def test_the_report_folder_says_how_long_the_run_took(desk: Desk) -> None:
+    desk.engine("run", "shop")
+    [place] = Path("storage/reports/shop").glob("*/run.json")
+    assert json.loads(place.read_text())["duration_seconds"] > 0
+
+
+def test_a_hint_names_the_command_as_it_was_called(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [".venv/bin/engine", "run"])
+    assert "look at the data: .venv/bin/engine show shop cheap" in desk.engine("run", "shop").stdout
+
+
+def test_a_run_that_was_killed_is_no_longer_running(desk: Desk) -> None:
+    desk.shop.hold = True
+    with desk.start("run", "shop") as started:
+        assert desk.shop.held.wait(10)
+        during = desk.engine("tools", "--json").stdout
+        started.kill()
+    after = desk.engine("tools", "--json").stdout
+    assert ["running", "interrupted"] == [json.loads(one)[0]["last_run"]["status"] for one in (during, after)]

@@ -121,7 +121,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("expected", "text"), RIGHT, ids=[text for _, text in RIGHT])
 def test_a_query_gives(expected: list[tuple[object, ...]], text: str) -> None:
-    assert expected == sql.query(text, tables=TABLES, constants=CONSTANTS).collect().rows()
+    assert expected == sql.query(text, tables=TABLES, constants=CONSTANTS).rows()
 
 
 @pytest.mark.parametrize(("text", "offset", "message", "fix"), WRONG, ids=[one[0] for one in WRONG])
@@ -149,14 +149,14 @@ def test_float_sums_do_not_depend_on_the_order_of_the_rows() -> None:
         "SELECT sum(x) AS s, avg(x) AS a, sum(x) FILTER (WHERE x > 1) AS f, sum(x) FILTER (WHERE x > 9e9) AS n FROM t"
     )
     rows = pl.DataFrame({"x": [1e16, 1.0, 3.0, -1e16, 0.1, 0.2, 0.3]})
-    there = sql.query(text, tables={"t": rows.lazy()}, constants={}).collect().rows()
-    back = sql.query(text, tables={"t": rows.reverse().lazy()}, constants={}).collect().rows()
+    there = sql.query(text, tables={"t": rows.lazy()}, constants={}).rows()
+    back = sql.query(text, tables={"t": rows.reverse().lazy()}, constants={}).rows()
     assert there == back
 
 
 def test_a_float_sum_of_nothing_is_null() -> None:
     text = "SELECT sum(score) AS s, sum(score) FILTER (WHERE id > 99) AS f FROM findings WHERE team IS NULL"
-    assert [(None, None)] == sql.query(text, tables=TABLES, constants=CONSTANTS).collect().rows()
+    assert [(None, None)] == sql.query(text, tables=TABLES, constants=CONSTANTS).rows()
 
 
 def test_tables_of_names_the_pages_tables_with_their_places() -> None:
@@ -192,7 +192,7 @@ def test_every_sentence_about_a_function_begins_with_its_call() -> None:
 
 @pytest.mark.parametrize("call", EVERY)
 def test_a_listed_function_can_be_called(call: str) -> None:
-    assert 1 == sql.query(f"SELECT {call} AS it FROM mixed", tables={"mixed": MIXED}, constants={}).collect().height
+    assert 1 == sql.query(f"SELECT {call} AS it FROM mixed", tables={"mixed": MIXED}, constants={}).height
 
 
 def test_reading_sql_on_a_page_imports_neither_sqlglot_nor_polars() -> None:

@@ -122,7 +122,7 @@ WRONG = [
 
 
 def values(text: str) -> list[object]:
-    made = sql.expression(text, columns=ROWS.schema, constants=CONSTANTS)
+    made, _ = sql.expression(text, ROWS.schema, CONSTANTS)
     return ROWS.lazy().with_columns(made.alias("it")).collect()["it"].to_list()
 
 
@@ -134,7 +134,7 @@ def test_an_expression_gives(expected: list[object], text: str) -> None:
 @pytest.mark.parametrize(("text", "offset", "message", "fix"), WRONG, ids=[one[0] for one in WRONG])
 def test_a_mistake_is_told_with_its_place(text: str, offset: int, message: str, fix: str) -> None:
     with pytest.raises(Mistake) as caught:
-        sql.expression(text, columns=ROWS.schema, constants=CONSTANTS)
+        sql.expression(text, ROWS.schema, CONSTANTS)
     assert ("sql", True, True) == (caught.value.code, message in caught.value.message, fix in caught.value.fix)
     assert offset == caught.value.offset
 
@@ -154,12 +154,12 @@ def test_a_mistake_is_told_with_its_place(text: str, offset: int, message: str, 
     ],
 )
 def test_a_type_is_one_of_our_columns_types(expected: pl.DataType, text: str) -> None:
-    assert expected == sql.expression_type(text, ROWS.schema, CONSTANTS)
+    assert expected == sql.expression(text, ROWS.schema, CONSTANTS)[1]
 
 
 def test_sha256_hashes_utf8_and_keeps_null() -> None:
     rows = pl.DataFrame({"_raw": ["é", "", None]})
-    made = sql.expression("sha256(_raw)", columns=rows.schema, constants={})
+    made, _ = sql.expression("sha256(_raw)", rows.schema, {})
     assert [
         "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -174,7 +174,7 @@ def test_a_call_inside_a_call_is_computed_first() -> None:
 
 def test_raw_is_a_column_only_where_it_is_given() -> None:
     with pytest.raises(Mistake, match='no column is called "_raw"'):
-        sql.expression("sha256(_raw)", columns=ROWS.schema, constants={})
+        sql.expression("sha256(_raw)", ROWS.schema, {})
 
 
 def test_a_page_is_checked_for_empty_text_only() -> None:

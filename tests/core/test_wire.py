@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.errors import Mistake
@@ -18,6 +18,7 @@ PLACES = ["query.a", "query.page[size]", "query.a.b", "header.X-Key", "cookie.se
 
 
 @pytest.mark.parametrize("place", PLACES)
+@settings(max_examples=30)
 @given(value=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=";="), min_size=1))
 def test_what_was_put_is_got(place: str, value: str) -> None:
     assert value == BASE.put(Place(place), value).get(Place(place))

@@ -79,7 +79,10 @@ class Desk:
     def engine(self) -> Engine:
         """An engine on this storage."""
         return Engine(
-            config=Config(storage=self.storage), env=self.env, emit=self.events.append, clock=self.time.clock()
+            config=Config.model_validate({"storage": self.storage}),
+            env=self.env,
+            emit=self.events.append,
+            clock=self.time.clock(),
         )
 
     def page(self, endpoints: Mapping[str, Any], **sections: Any) -> Path:

@@ -74,7 +74,7 @@ class Shop:
     ) -> str:
         """The same for several endpoints in one run."""
         ledger, store = Ledger(self.storage / "engine.db"), Store(self.storage, "shop")
-        number = ledger.next_number("shop")
+        number = ledger.next_number()
         run = f"20260101T000000000Z-{number:04d}"
         ledger.start_run(run, "shop", work="collect", page_hash="", simulated=False, started_at="2026-01-01T00:00:00Z")
         for endpoint, pages in endpoints.items():

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from engine.core.errors import StorageError
+from engine.flow.raw import Segment, frames
 from tests.flow.pages import Shop, made, told
 
 UNTYPED = "tables: { things: { from: things, key: id, columns: { id: id, v: v } } }"
@@ -29,6 +31,26 @@ def test_a_type_is_pinned_at_the_first_run_and_drift_is_refused(tmp_path: Path) 
     result = made(shop, [{"id": 1, "v": "1.10"}, {"id": 2, "v": 2}, {"id": 3, "v": 2.5}])
     assert ({"id": "integer", "v": "integer"}, [(2, 2)]) == (_types(shop), shop.frame().rows())
     assert [("v", "1.10"), ("v", "2.5")] == [(row["column"], row["value"]) for row in shop.quarantine(result.run)]
+
+
+def test_a_column_that_was_all_null_at_first_is_not_pinned(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "tables: { things: { from: things, columns: { id: id, n: n } } }")
+    made(shop, [{"id": "a", "n": None}])
+    made(shop, [{"id": "a", "n": 5}])
+    assert [5] == shop.column("n")
+
+
+def test_kept_pages_that_are_gone_are_named(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "tables: { things: { from: things, columns: { id: id } } }")
+    run = shop.keep([{"id": "a"}], [{"id": "b"}])
+    segment = shop.storage / "raw_data/shop/things" / run / "0000000-unit.1.seg"
+    first = next(iter(frames(segment)))
+    segment.unlink()
+    with_one = Segment(segment)
+    with_one.append(first.meta, first.body)
+    with_one.close()
+    with pytest.raises(StorageError, match="1 of 2 kept pages of things are left"):
+        shop.process()
 
 
 def test_a_text_pinned_as_text_stays_text(tmp_path: Path) -> None:

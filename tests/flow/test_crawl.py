@@ -1,11 +1,12 @@
 """Endpoints collected over real HTTP: what is kept, what is told, and that no run ends green that did not see all."""
 
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from engine.app import Stop
-from engine.core.errors import ConfigError, Stopped
+from engine.core.errors import SpecError, Stopped, StorageError
 from engine.core.events import Skipped
 from tests.flow.desk import Desk, Tiny, of
 from tests.vendors.server import Answer, Asked
@@ -83,9 +84,47 @@ def test_a_records_expression_that_meets_the_wrong_kind_is_told(desk: Desk, vend
     assert ("incomplete", 1) == (result.status, len(of(result, "things").missing))
 
 
-def test_no_content_is_no_record(desk: Desk, vendor: Tiny) -> None:
+def test_no_content_is_no_record_where_a_list_may_be_absent(desk: Desk, vendor: Tiny) -> None:
     vendor.routes["/things"] = Answer(204, b"")
-    assert ("succeeded", 0) == ((result := desk.collect({"things": "/things"})).status, result.records_collected)
+    things = {"get": "/things", "may_be_absent": True}
+    result = desk.collect({"things": things, "parts": {"for_each": {"thing": "things"}, "get": "/parts/${thing.id}"}})
+    assert ("succeeded", 0) == (result.status, result.records_collected)
+
+
+def test_no_content_is_named_where_a_list_must_be(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = Answer(204, b"")
+    missing = of(desk.collect({"things": "/things"}), "things").missing
+    assert (f"GET {vendor.url}/things: the answer is empty (status 204)",) == missing
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'\xef\xbb\xbf[{"id": 1}]', "JSON behind a byte order mark, which JSON does not allow"),
+        (b'[{"id": NaN}]', "JSON with NaN, which JSON does not know"),
+        (b"[" * 3000 + b"]" * 3000, "JSON that is nested too deeply"),
+    ],
+)
+def test_an_answer_that_no_try_would_mend_is_named_at_once(desk: Desk, vendor: Tiny, body: bytes, says: str) -> None:
+    vendor.routes["/things"] = Answer(200, body)
+    missing = of(desk.collect({"things": "/things"}), "things").missing
+    assert ((f"GET {vendor.url}/things: the answer is {says}",), 1) == (missing, len(vendor.log))
+
+
+def test_half_a_letter_does_not_stop_the_paging(desk: Desk, vendor: Tiny) -> None:
+    last = b'{"items": [{"n": 2}], "next": null}'
+    first = b'{"items": [{"n": "a\\ud800"}], "next": "two"}'
+    vendor.routes["/things"] = lambda asked: Answer(200, last if dict(asked.query) else first)
+    cursor = {"cursor": {"read": "answer.next", "send": "query.c"}}
+    result = desk.collect({"things": {"get": "/things", "records": "items", "paginate": cursor}})
+    assert ("succeeded", 2) == (result.status, result.records_collected)
+
+
+def test_what_cannot_be_read_from_an_answer_names_the_request(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = {"items": [{"id": 1}], "next": [1]}
+    cursor = {"cursor": {"read": "length(answer.gone)", "send": "query.c"}}
+    missing = of(desk.collect({"things": {"get": "/things", "records": "items", "paginate": cursor}}), "things").missing
+    assert missing[0].startswith(f"GET {vendor.url}/things: ")
 
 
 def test_the_bytes_are_kept_as_they_came(desk: Desk, vendor: Tiny) -> None:
@@ -151,7 +190,7 @@ def test_endpoints_may_have_base_urls_of_their_own(desk: Desk, vendor: Tiny) -> 
 
 
 def test_an_address_that_is_none_ends_with_exit_2(desk: Desk) -> None:
-    with pytest.raises(ConfigError, match="is no web address") as raised:
+    with pytest.raises(SpecError, match='"nowhere" is no address of the web') as raised:
         desk.collect({"things": "/things"}, connection={"base_url": "nowhere"})
     assert 2 == raised.value.exit_code
 
@@ -213,7 +252,7 @@ def test_an_endpoint_stays_incomplete_until_records_come_again(desk: Desk, vendo
     "endpoint",
     [
         {"get": "/things", "may_be_empty": True},
-        {"get": "/things", "incremental": {"start": "30d"}},
+        {"get": "/things", "incremental": {"start": "30d", "send": "query.since"}},
         {"get": "/things", "responses": [{"when": {"body": "length(@) == `0`"}, "skip": {"say": "nothing"}}]},
     ],
 )
@@ -222,6 +261,14 @@ def test_an_endpoint_that_may_have_no_records_is_complete_without(desk: Desk, ve
     desk.collect({"things": endpoint})
     vendor.routes["/things"] = []
     assert "succeeded" == desk.collect({"things": endpoint}).status
+
+
+def test_a_last_record_without_the_key_that_leads_on_is_no_end(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = [{"name": "a"}, {"name": "b"}]
+    start_key = {"read": "last.nam", "send": "query.from", "size": {"send": "query.count", "value": 2}}
+    result = desk.collect({"things": {"get": "/things", "paginate": {"start_key": start_key}}})
+    assert "incomplete" == result.status
+    assert "the last record has nothing at read: last.nam" in of(result, "things").missing[0]
 
 
 # --- stopping
@@ -254,6 +301,48 @@ def test_a_run_that_waits_for_nothing_ends_between_two_pages(desk: Desk, vendor:
     with pytest.raises(Stopped):
         engine.collect(desk.page({"things": CURSOR}))
     assert 3 == len(vendor.log)
+
+
+def _hanging(vendor: Tiny, asked: Event, go: Event) -> None:
+    def hang(_: Asked) -> Any:
+        asked.set()
+        go.wait(20)
+        return []
+
+    vendor.routes["/hangs"] = hang
+
+
+def _stop_when(asked: Event, stop: Stop) -> None:
+    asked.wait(20)
+    stop.asked.set()
+
+
+def test_a_run_ends_while_a_vendor_hangs_when_it_is_asked_to(desk: Desk, vendor: Tiny) -> None:
+    asked, go, stop = Event(), Event(), Stop()
+    _hanging(vendor, asked, go)
+    engine = desk.engine()
+    engine.clock, engine.stop = None, stop
+    Thread(target=_stop_when, args=(asked, stop), daemon=True).start()
+    with pytest.raises(Stopped):
+        engine.collect(desk.page({"hangs": "/hangs"}))
+    assert not vendor.log  # the answer was still to come
+    go.set()
+
+
+def test_an_error_of_ours_does_not_wait_for_a_vendor_that_hangs(desk: Desk, vendor: Tiny) -> None:
+    asked, go = Event(), Event()
+    _hanging(vendor, asked, go)
+
+    def in_the_way(_: Asked) -> Any:
+        asked.wait(20)
+        (desk.storage / "raw_data" / "acme" / "parts").write_text("no folder")
+        return [{"id": 1}]
+
+    vendor.routes["/things"] = in_the_way
+    with pytest.raises(StorageError):
+        desk.collect({"hangs": "/hangs", "things": "/things", "parts": {"for_each": {"t": "things"}, "get": "/parts"}})
+    assert ["/things"] == vendor.targets()
+    go.set()
 
 
 def test_what_is_left_out_is_told_to_the_sink(desk: Desk, vendor: Tiny) -> None:

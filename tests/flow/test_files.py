@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 import xlsxwriter
 
 from engine.core.errors import ConfigError, EngineError
-from engine.core.kinds import Lookup
+from engine.core.kinds import Area, Lookup
 from engine.flow.files import Files
 from tests.flow.pages import Shop, made
 
@@ -40,6 +41,39 @@ def test_the_first_sheet_is_taken_unless_one_is_named(folder: Path) -> None:
     assert ["nothing"] == Files(folder).lookup(Lookup("owners.xlsx")).columns
 
 
+@pytest.fixture
+def teams(tmp_path: Path) -> Path:
+    """A workbook of quarters, each with a title above its header and a total beside its rows."""
+    book = xlsxwriter.Workbook(str(tmp_path / "teams.xlsx"))
+    for name, team in (("Q1 2026", "core"), ("Q2 2026", "edge"), ("Notes", "x")):
+        sheet = book.add_worksheet(name)
+        for at, row in enumerate([["Teams"], ["Email", "Team", "Sum"], [f"{team}@x", team, 3]]):
+            sheet.write_row(at, 0, row)
+    book.close()
+    return tmp_path
+
+
+def test_a_pattern_takes_several_sheets(teams: Path) -> None:
+    wanted = Lookup("teams.xlsx", "Q* 2026", Area((2,)))
+    assert [("core@x", "core", 3), ("edge@x", "edge", 3)] == Files(teams).lookup(wanted).rows()
+
+
+def test_a_range_holds_header_and_rows(teams: Path) -> None:
+    rows = Files(teams).lookup(Lookup("teams.xlsx", "Q1 2026", Area(range="A2:B3")))
+    assert [("Email", "Team"), ("core@x", "core")] == [tuple(rows.columns), *rows.rows()]
+
+
+def test_a_cell_that_holds_an_error_is_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["Email", "Team"])
+    book.worksheets[0].append(["a@x", "#REF!"])
+    book.worksheets[0]["B2"].data_type = "e"
+    book.save(tmp_path / "owners.xlsx")
+    with pytest.raises(ConfigError) as raised:
+        Files(tmp_path).lookup(Lookup("owners.xlsx"))
+    assert "owners.xlsx: sheet Sheet, cell B2 holds #REF!" == raised.value.message
+
+
 def test_csv_values_are_texts(tmp_path: Path) -> None:
     (tmp_path / "codes.csv").write_text("code,n\n08,1.10\n,2\n")
     assert [("08", "1.10"), (None, "2")] == Files(tmp_path).lookup(Lookup("codes.csv")).rows()
@@ -56,9 +90,9 @@ def test_a_file_is_read_once(folder: Path) -> None:
     ("wanted", "says"),
     [
         (Lookup("missing.csv"), "there is no file missing.csv beside the page"),
-        (Lookup("owners.xlsx", "Owner"), 'owners.xlsx has no sheet "Owner"; did you mean "Owners"'),
-        (Lookup("owners.txt"), "owners.txt is no file of a known kind"),
-        (Lookup("broken.xlsx"), "broken.xlsx is no workbook that can be read"),
+        (Lookup("owners.xlsx", "Owner"), 'owners.xlsx: it has no sheet "Owner"; did you mean "Owners"'),
+        (Lookup("owners.txt"), "owners.txt: its ending names no kind of file"),
+        (Lookup("broken.xlsx"), "broken.xlsx: it is no workbook that can be read"),
         (Lookup("broken.parquet"), "broken.parquet cannot be read"),
         (Lookup("empty.csv"), "empty.csv cannot be read"),
     ],

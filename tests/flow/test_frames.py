@@ -55,6 +55,13 @@ def test_a_reject_holds_the_record_as_it_was_sent() -> None:
     assert '{"id":  1.5 , "x":"\\u00fc"}' == reject.record
 
 
+def test_a_reject_that_is_no_utf8_shows_its_bytes() -> None:
+    row = b'{"id": 1, "name": "\xf6"}'
+    reader = Reader(reading([ID, NAME]), (), frozenset())
+    [reject] = reader.read(Slice(0, [row], {})).rejects
+    assert r'{"id": 1, "name": "\xf6"}' == reject.record
+
+
 def test_every_value_of_a_record_that_does_not_fit_is_told() -> None:
     wanted = [ID, Wanted("open", "open", "boolean")]
     assert [(0, "id", "x"), (0, "open", "maybe")] == _rejects(read(wanted, {"id": "x", "open": "maybe"}))
@@ -74,8 +81,9 @@ def test_a_record_that_is_no_object_is_its_own_value() -> None:
     assert ["a", "1", None, REFUSED] == values(Wanted("v", "@", "string"), '"a"', "1", "null", "[1]")
 
 
-def test_a_field_of_a_record_that_is_no_object_is_null() -> None:
-    assert [None, 1] == values(ID, '"a"', {"id": 1})
+@pytest.mark.parametrize("record", ['"a"', "5", "null", "[1]", "true"])
+def test_a_record_that_is_no_object_is_refused(record: str) -> None:
+    assert [REFUSED, 1] == values(ID, record, {"id": 1})
 
 
 def test_texts_that_mean_null_are_null_before_they_are_typed() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,57 @@ def test_a_storage_of_another_form_is_a_storage_error(tmp_path: Path, text: str)
         open_storage(tmp_path, simulated=False)
 
 
+@pytest.mark.parametrize("text", [None, '{"format": 1}'])
+def test_a_storage_that_lost_its_kind_takes_it_from_its_runs(tmp_path: Path, text: str | None) -> None:
+    ledger = Ledger(tmp_path / "engine.db")
+    ledger.start_run("r", "acme", work="collect", page_hash="", simulated=True, started_at="2026-01-01T00:00:00Z")
+    ledger.close()
+    if text:
+        (tmp_path / "storage.json").write_text(text)
+    with pytest.raises(ConfigError, match="holds simulated data"):
+        open_storage(tmp_path, simulated=False)
+    assert is_simulated(tmp_path)
+
+
+def test_a_storage_of_which_nobody_knows_the_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "raw_data").mkdir()
+    with pytest.raises(StorageError, match="does not say whether the data beside it is simulated"):
+        open_storage(tmp_path, simulated=False)
+
+
+def test_a_format_is_told_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "storage.json").write_text('{"format": "1"}')
+    with pytest.raises(StorageError, match='says format "1", this engine writes format 1'):
+        open_storage(tmp_path, simulated=False)
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/dev/null/x"])
+def test_a_place_that_can_be_no_storage_is_told(place: str) -> None:
+    with pytest.raises(StorageError, match=f"^{place} (is a file|cannot be a storage: Not a directory)") as raised:
+        open_storage(Path(place), simulated=False)
+    assert 5 == raised.value.exit_code
+
+
+def test_reading_a_ledger_changes_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "engine.db"
+    sqlite3.connect(place).execute("CREATE TABLE runs (run, tool, simulated)").connection.close()
+    before = place.read_bytes()
+    ledger = Ledger(place, only_read=True)
+    assert (set(), {}) == (ledger.kinds(), ledger.taken())
+    ledger.close()
+    assert (before, ["engine.db"]) == (place.read_bytes(), [one.name for one in tmp_path.iterdir()])
+
+
+def test_a_run_is_named_behind_those_before_also_when_the_clock_was_set_back(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = [1]
+    first = desk.collect({"things": "/things"}).run
+    desk.time.now -= 7200
+    assert first < desk.collect({"things": "/things"}).run
+
+
 HOLD = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from engine.flow.storage import owned
 with owned(Path(sys.argv[1]), "acme"):
@@ -140,3 +190,12 @@ def test_two_processes_do_not_work_on_one_tool(desk: Desk, vendor: Tiny) -> None
 def test_another_tool_may_be_worked_on_meanwhile(tmp_path: Path) -> None:
     with owned(tmp_path, "a"), owned(tmp_path, "b"):
         assert ["a.lock", "b.lock"] == sorted(path.name for path in (tmp_path / "locks").iterdir())
+
+
+def test_runs_of_two_tools_in_one_storage_have_names_of_their_own(tmp_path: Path) -> None:
+    ledger, at = Ledger(tmp_path / "engine.db"), datetime(2026, 1, 1, tzinfo=UTC)
+    names = []
+    for tool in ("a", "b", "a"):
+        names.append(ledger.name_run(tool, at))
+        ledger.start_run(names[-1], tool, work="collect", page_hash="", simulated=False, started_at="")
+    assert 3 == len(set(names))

@@ -45,6 +45,12 @@ def test_a_request_held_back_by_one_limit_does_not_come_too_early_for_another() 
     assert [5.0, 6.0] == [round(reserve([shared, own], 100.0), 6) for _ in range(2)]
 
 
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_the_old_time() -> None:
+    limit = Limiter(10)
+    reserve([limit], 5000.0)
+    assert [0.1, 0.2] == [round(reserve([limit], 1000.0), 6) for _ in range(2)]
+
+
 LIMITS = st.lists(st.tuples(st.sampled_from([1, 2, 5, 10]), st.integers(1, 4)), min_size=1, max_size=3)
 CALLS = st.lists(st.tuples(st.sets(st.integers(0, 2), min_size=1), st.floats(0, 2)), max_size=30)
 

@@ -133,13 +133,13 @@ def test_a_changed_definition_makes_the_table_anew_from_all_that_was_kept(tmp_pa
     assert [(1, "A"), (2, "B")] == _pairs(shop)
 
 
-def test_a_changed_mode_makes_the_table_anew(tmp_path: Path) -> None:
+def test_a_table_that_was_replaced_goes_on_from_its_last_full_read(tmp_path: Path) -> None:
     shop = _shop(tmp_path, "replace")
     for records in THREE_RUNS:
         made(shop, records)
     shop.write(TABLE.format(mode="upsert", more=""))
     shop.process()
-    assert [(1, "A"), (2, "B"), (3, "c")] == _pairs(shop)
+    assert [(1, "A")] == _pairs(shop)
 
 
 def test_append_without_a_key_keeps_every_row(tmp_path: Path) -> None:
@@ -245,3 +245,23 @@ def test_a_table_of_two_endpoints_holds_the_rows_of_both(tmp_path: Path) -> None
     shop.keep_all({"one": [[{"id": 2, "v": "x"}]], "two": [[{"id": 1, "v": "y"}]]})
     shop.process()
     assert [(1, "y"), (2, "x")] == shop.frame("all").rows()
+
+
+def test_a_table_below_an_incremental_endpoint_keeps_what_came_before(tmp_path: Path) -> None:
+    endpoints = """
+    endpoints:
+      orders: { get: /orders, incremental: { field: at, send: query.since, start: 2026-01-01 } }
+      items: { for_each: { order: orders }, get: "/orders/${order.id}/items" }
+    """
+    columns = "{ id: { path: id, type: integer } }"
+    shop = Shop(tmp_path, f"tables: {{ items: {{ from: items, key: id, columns: {columns} }} }}", endpoints=endpoints)
+    for number in (1, 2):
+        shop.keep_all({"orders": [[{"id": number}]], "items": [[{"id": number}]]})
+        shop.process()
+    assert [1, 2] == shop.column("id", "items")
+
+
+def test_a_field_of_any_name_stands_beside_our_own(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "")
+    made(shop, [{"_at": 1, "_run": 2, "_until": 3, "_whole": 4}])
+    assert [{"_at": 1, "_run": 2, "_until": 3, "_whole": 4}] == shop.rows()

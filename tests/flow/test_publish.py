@@ -32,7 +32,8 @@ def test_parts_are_cut_by_row_count_whatever_the_batches(tmp_path: Path, batches
     for rows in batches:
         writer.add(pl.DataFrame({"n": range(rows)}, schema={"n": pl.Int64}))
     assert parts == [receipt.rows for receipt in writer.finish()]
-    assert (sum(parts), parts) == (writer.rows, [pl.read_parquet(file).height for file in writer.files()])
+    written = [pl.read_parquet(tmp_path / one.path).height for one in writer.receipts]
+    assert (sum(parts), parts) == (writer.rows, written)
 
 
 def test_a_receipt_is_true_of_its_file(tmp_path: Path) -> None:
@@ -81,17 +82,21 @@ def test_an_older_version_stays_readable_while_it_is_read(tmp_path: Path) -> Non
 def test_what_is_not_finished_leaves_neither_a_file_nor_a_change(tmp_path: Path, error: Exception) -> None:
     place = tmp_path / "current.json"
     replace_json(place, {"version": 1})
-    with pytest.raises((_Crash, StorageError)), writing(place) as temporary:
-        temporary.write_text("half")
-        raise error
+    with pytest.raises((_Crash, StorageError)):
+        _break_off(place, error)
     assert '{\n "version": 1\n}\n' == place.read_text()
     assert ["current.json"] == [path.name for path in tmp_path.iterdir()]
 
 
+def _break_off(place: Path, error: Exception) -> None:
+    with writing(place) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"No space left on device while writing table\.csv"):
-        with writing(tmp_path / "table.csv"):
-            raise OSError(28, "No space left on device")
+        _break_off(tmp_path / "table.csv", OSError(28, "No space left on device"))
 
 
 def test_a_damaged_current_json_is_said(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine.core.errors import StorageError
 from engine.core.select import SelectError
-from engine.flow.raw import Frame, Meta, Segment, Store, frames, rows_in, rows_of
+from engine.flow.raw import Frame, Meta, Segment, Store, frames, kept_synced, rows_in, rows_of
 
 BODIES = [b'[{"id":1}]', b'[{"id":2}]' * 50, b'[{"id":3}]']
 
@@ -42,6 +43,48 @@ def _ends(folder: Path) -> list[int]:
         ends.append(path.stat().st_size)
     segment.close()
     return ends
+
+
+def test_a_page_is_synced_while_its_unit_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.flow.raw.SYNC_SECONDS", 0.001)
+    synced = _synced(monkeypatch)
+    segment = Segment(tmp_path / "unit.1.seg")
+    with kept_synced({segment}):
+        segment.append(_meta(0), BODIES[0])
+        assert synced.wait(10)
+    segment.close()
+
+
+def test_a_disk_that_refuses_a_sync_is_told_at_the_next_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = Segment(tmp_path / "unit.1.seg")
+    segment.append(_meta(0), BODIES[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", _refusing)
+        segment.sync()
+    with pytest.raises(StorageError, match=r"Input/output error while writing unit\.1\.seg"):
+        segment.append(_meta(1), BODIES[1])
+    with pytest.raises(StorageError):
+        segment.close()
+
+
+def test_the_folders_of_segments_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path, "acme")
+    store.segment("things", "run", "0000000-a", 1).close()
+    seen: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: seen.append(os.fstat(number).st_ino))
+    store.sync("things", "run")
+    place = tmp_path / "raw_data" / "acme" / "things" / "run"
+    assert [one.stat().st_ino for one in (place, *place.parents[:4])] == seen
+
+
+def _synced(monkeypatch: pytest.MonkeyPatch) -> Event:
+    done = Event()
+    monkeypatch.setattr(os, "fsync", lambda number: done.set())
+    return done
+
+
+def _refusing(number: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_pages_come_back_as_they_were_kept(tmp_path: Path) -> None:
@@ -131,7 +174,7 @@ def test_rows_that_repeat_the_page_before_are_passed_over() -> None:
     assert [b'{"id": 2}'] == rows_of(frame, "data")
 
 
-@pytest.mark.parametrize("body", [b'{"data": [', b'"\\ud8', b""])
+@pytest.mark.parametrize("body", [b'{"data": [', b'"\\ud8'])
 def test_rows_of_what_is_no_json_are_refused(body: bytes) -> None:
     with pytest.raises(SelectError):
         rows_in(body, "data[?a]")

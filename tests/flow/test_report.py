@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from engine.core.errors import Mark
@@ -70,6 +71,23 @@ def test_warnings_name_what_a_reader_must_know_once() -> None:
     ).warnings()
 
 
+def test_a_report_names_what_the_last_collection_lacks(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, PAGE.format(more=""))
+    made(shop, [{"id": 1, "v": "x"}], missing=["page 2 did not come"])
+    assert ["things incomplete: page 2 did not come"] == shop.engine.report("shop").warnings()
+
+
+def test_a_report_that_cannot_be_written_whole_is_not_there(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, PAGE.format(more="").replace("jsonl: things", "json: things"))
+    made(shop, [{"id": 1, "v": "x"}])
+    [part] = (shop.storage / "processed_data").rglob("*.parquet")
+    content = part.read_bytes()
+    part.write_bytes(content[:4] + bytes(40) + content[44:])  # its columns can be read, its values cannot
+    with pytest.raises(pl.exceptions.PolarsError):
+        shop.engine.report("shop")
+    assert [] == [path.name for path in (shop.storage / "reports").rglob("*.*")]
+
+
 def test_a_result_is_json(tmp_path: Path) -> None:
     result = _result(FAILED)
     found = json.loads(json.dumps(result.as_json()))
@@ -115,5 +133,6 @@ def test_the_same_tables_give_reports_of_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_report_of_a_table_that_was_never_made_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match='the table "things" was not made yet'):
+    says = 'report ".*": the table "things" was not made yet\n  mend: make it: engine run shop'
+    with pytest.raises(Exception, match=says):
         Shop(tmp_path, PAGE.format(more="")).engine.report("shop")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.core.errors import DataError
+from engine.flow.reshape import Reshaper
+from engine.spec.model import Column, Each
 from tests.flow.pages import Shop, made
 
 
@@ -72,6 +75,43 @@ def test_names_and_rows_of_values_are_put_together(tmp_path: Path) -> None:
         tmp_path, "{ zip: { names: columns, values: values } }", "a: a, b: b", record, {"columns": [], "values": []}, {}
     )
     assert [(1, "x"), (2, None)] == found
+
+
+def test_a_map_of_maps_is_gone_through_level_by_level(tmp_path: Path) -> None:
+    record = {"paths": {"/a": {"get": {"issues": [{"n": 1}, {"n": 2}]}, "post": {"issues": []}}, "/b": {"put": {}}}}
+    rows = '[{ each: paths, key_as: path }, { each: "@", key_as: verb }, { each: issues }]'
+    columns = "path: parent.parent.path, verb: parent.verb, n: n"
+    assert [("/a", "get", 1), ("/a", "get", 2)] == _made(tmp_path, rows, columns, record)
+
+
+def test_a_list_of_lists_is_gone_through_level_by_level(tmp_path: Path) -> None:
+    found = _made(tmp_path, '[{ each: grid }, { each: "@" }]', "n: value", {"grid": [[1, 2], [], [3]]})
+    assert [(1,), (2,), (3,)] == found
+
+
+def test_a_map_of_records_is_gone_through_without_what_the_endpoint_adds(tmp_path: Path) -> None:
+    found = _made(
+        tmp_path, '[{ each: "@", key_as: id }]', "id: id, api: parent.api, n: n", {"a": {"n": 1}}, add={"api": "x"}
+    )
+    assert [("a", "x", 1)] == found
+
+
+def test_a_place_is_looked_up_by_its_number_in_a_list_of_the_record_above(tmp_path: Path) -> None:
+    numbers = [1, 0, 2, -1, None, "1", True]
+    record = {
+        "data": {"index": ["/", "/a"]},
+        "issues": {"x": {"issues": [{"n": n, "pointer": at} for n, at in enumerate(numbers)]}},
+    }
+    rows = "[{ each: issues, key_as: id }, { each: issues }]"
+    found = _made(tmp_path, rows, 'n: n, place: { path: "parent.parent.data.index[pointer]", type: string }', record)
+    assert ["/a", "/", None, None, None, None, None] == [place for _, place in found]
+
+
+def test_only_what_columns_read_of_the_record_above_is_carried_along() -> None:
+    reads = {"index": Column.model_validate("parent.data.index[at]"), "id": Column.model_validate("parent.id")}
+    record = {"id": 1, "data": {"index": ["a"], "issues": [{"at": 0}], "more": "x" * 99}, "else": 1}
+    [row] = Reshaper([Each.model_validate({"each": "data.issues"})], reads).rows([json.dumps(record).encode()], {})
+    assert {"at": 0, " index": "a", "parent": {"id": 1}} == json.loads(row)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 ).decode()
-GOOGLE = {
+GOOGLE: dict[str, Any] = {
     "connection": {"auth": {"google_service_account": {"key": "${secret.account}"}}},
     "secrets": {"account": {"env": "ACME_ACCOUNT"}},
 }
@@ -51,10 +51,10 @@ class Google(Tiny):
             options={"verify_exp": False, "verify_iat": False},
         )
         self.claims.append(found)
-        return {"access_token": f"t-{len(self.claims)}", "expires_in": 3600, "token_type": "Bearer"}
+        return {"access_token": f"token-4711-{len(self.claims)}", "expires_in": 3600, "token_type": "Bearer"}
 
     def things(self, asked: Asked) -> Any:
-        good = asked.headers.get("authorization") == f"Bearer t-{len(self.claims)}"
+        good = asked.headers.get("authorization") == f"Bearer token-4711-{len(self.claims)}"
         if not good or self.refusals > 0:
             self.refusals -= 1
             return Answer.json({"error": {"message": "token expired"}}, 401)
@@ -102,7 +102,10 @@ def test_a_401_with_a_fresh_token_is_given_up(desk: Desk, vendor: Google) -> Non
 
 def test_a_fixed_token_is_not_tried_again_on_a_401(desk: Desk, vendor: Google) -> None:
     desk.env = {"ACME_TOKEN": "old"}
-    page = {"connection": {"auth": {"bearer": {"token": "${secret.t}"}}}, "secrets": {"t": {"env": "ACME_TOKEN"}}}
+    page: dict[str, Any] = {
+        "connection": {"auth": {"bearer": {"token": "${secret.t}"}}},
+        "secrets": {"t": {"env": "ACME_TOKEN"}},
+    }
     desk.collect({"things": "/things"}, **page)
     assert 1 == len(vendor.log)
 
@@ -116,11 +119,32 @@ def test_a_sign_in_that_is_refused_is_asked_once(desk: Desk, vendor: Google) -> 
     assert ["/token"] == vendor.targets()
 
 
+def test_a_sign_in_that_fails_in_passing_is_asked_again(desk: Desk, vendor: Google) -> None:
+    vendor.fault("token", times=5, status=503)
+    result = desk.collect(
+        {"a": "/things", "b": "/things"},
+        connection={**GOOGLE["connection"], "concurrency": 1},
+        secrets=GOOGLE["secrets"],
+    )
+    assert ("sign-in was refused with status 503",) == of(result, "a").missing
+    assert () == of(result, "b").missing
+
+
+def test_a_place_in_the_rate_limit_is_taken_behind_the_sign_in(desk: Desk, vendor: Google) -> None:
+    def slow(asked: Asked) -> Any:
+        desk.time.now += 5
+        return vendor.token(asked)
+
+    vendor.routes["/token"] = slow
+    connection = {**GOOGLE["connection"], "concurrency": 1, "rate_limit": "1/s"}
+    desk.collect({"a": "/things", "b": "/things"}, connection=connection, secrets=GOOGLE["secrets"])
+    assert [1.0] == desk.time.waits
+
+
 def test_a_sign_in_is_never_kept(desk: Desk, vendor: Google) -> None:
     desk.collect({"things": "/things"}, **GOOGLE)
     kept = b"".join(path.read_bytes() for path in desk.storage.rglob("*") if path.is_file())
-    assert b"t-1" not in kept
-    assert b"PRIVATE KEY" not in kept
+    assert [] == [word for word in (b"token-4711", b"PRIVATE KEY") if word in kept]
 
 
 def test_a_redirect_of_a_sign_in_does_not_leave_its_host(desk: Desk, vendor: Google) -> None:
@@ -170,7 +194,7 @@ def _session() -> tuple[Session, list[Request], Any]:
         asked.append(request)
         return Page(request, 200, body=b"t-%d" % len(asked))
 
-    return Session(Counting.model_validate({"key": "k"})), asked, ask
+    return Session(Counting.model_validate({"key": "${secret.k}"})), asked, ask
 
 
 def test_a_hundred_threads_cause_one_renewal() -> None:
@@ -212,3 +236,21 @@ def test_googles_tokens_are_renewed_225_seconds_early() -> None:
     with pytest.raises(StopIteration) as ended:
         steps.send(Page(request, 200, body=b'{"access_token": "t", "expires_in": 3600}'))
     assert 1000.0 + 3600 - 225 == ended.value.value.renew_at
+
+
+@pytest.mark.parametrize("text", ["tök-9912345", "s-9912345\n", "s-9912345\r\nX-Other: 1"])
+def test_a_secret_that_no_header_can_hold_is_named_but_not_shown(desk: Desk, vendor: Tiny, text: str) -> None:
+    desk.env = {"ACME_TOKEN": text}
+    auth: dict[str, Any] = {"connection": {"auth": {"bearer": {"token": "${secret.main_token}"}}}}
+    with pytest.raises(ConfigError, match='secret "main_token" has a letter or a line break') as caught:
+        desk.collect({"things": "/things"}, **auth, secrets={"main_token": {"env": "ACME_TOKEN"}})
+    assert (2, 0, False) == (caught.value.exit_code, len(vendor.log), "9912345" in str(caught.value))
+
+
+def test_a_header_that_cannot_be_sent_leaves_its_endpoint_out(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = [{"id": 1}]
+    result = desk.collect({"things": {"get": "/things", "header": {"X-Who": "Zoë"}}, "others": "/things"})
+    assert ("the header X-Who has a letter" in of(result, "things").missing[0], ()) == (
+        True,
+        of(result, "others").missing,
+    )

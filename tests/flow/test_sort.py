@@ -115,6 +115,17 @@ def test_rows_of_equal_key_come_in_the_order_of_arrival_behind_those_before(tmp_
     assert [None, *range(20)] == pl.concat(sorter.merged())[AT].to_list()
 
 
+def test_without_a_key_no_row_is_lost_where_a_new_field_changes_the_order(tmp_path: Path) -> None:
+    numbers = pl.DataFrame({"n": range(200), AT: range(200)}, schema_overrides={AT: pl.UInt64})
+    old, new = _small(tmp_path / "old", []), _small(tmp_path / "new", [])
+    old.add(numbers)
+    written = pl.concat(old.merged()).drop(AT, WHOLE).with_columns(pl.lit(None, pl.String).alias("s"))
+    written.write_parquet(tmp_path / "part.parquet")
+    new.take([tmp_path / "part.parquet"])
+    new.add(numbers.head(3).with_columns(pl.lit("x").alias("s")))
+    assert sorted([*range(200), 0, 1, 2]) == sorted(pl.concat(new.merged())["n"])
+
+
 def test_few_rows_touch_no_disk(tmp_path: Path) -> None:
     sorter = Sorter(tmp_path / "runs", ["s"])
     sorter.add(_frame([("b", 1, None, None, None), ("a", 2, None, None, None)]))

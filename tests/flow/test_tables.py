@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.errors import ConfigError, DataError
+from engine.core.errors import ConfigError, DataError, SpecError, StorageError
 from tests.flow.pages import Shop, made, told
 
 TABLES = """
@@ -123,7 +123,7 @@ def test_a_mistake_that_the_data_brings_to_light_has_the_place_of_its_table(tmp_
     shop.keep_all({"teams": [[{"id": "a", "n": 1}, {"id": "a", "n": 2}]], "things": [[{"id": 1, "team": "a"}]]})
     with pytest.raises(DataError, match="several different rows") as raised:
         shop.process()
-    assert "shop.yaml:7" in str(raised.value.mark)
+    assert ("things", 9) == (raised.value.message.split('"')[1], raised.value.mark and raised.value.mark.line)
 
 
 UNTYPED_JOIN = """
@@ -141,8 +141,8 @@ def test_scratch_is_gone_after_success_and_after_an_error(tmp_path: Path) -> Non
     shop = Shop(tmp_path, TABLES)
     made(shop, [{"id": at} for at in range(150_000)])
     assert [] == list((shop.storage / "processed_data" / "shop").glob(".*"))
-    shop.write(TABLES.replace("n > 5", "nn > 5"))
-    with pytest.raises(DataError):
+    shop.write(TABLES.replace("{ path: n, type: float }", "n").replace("n > 5", "nn > 5"))
+    with pytest.raises(SpecError):
         shop.process()
     assert [] == list((shop.storage / "processed_data" / "shop").glob(".*"))
 
@@ -185,3 +185,51 @@ def test_a_table_that_left_the_page_is_no_longer_current(tmp_path: Path) -> None
     shop.write(TABLES[: TABLES.index("  report:")])
     shop.process()
     assert ["things", "teams"] == list(shop.engine.current("shop")["tables"])
+
+
+def test_a_query_keeps_its_own_order_beside_a_key(tmp_path: Path) -> None:
+    query = 'tops: { sql: "SELECT id, v FROM things ORDER BY v DESC", key: id }'
+    shop = Shop(tmp_path, "tables: { things: { from: things, columns: { id: id, v: v } }, " + query + " }")
+    made(shop, [{"id": 1, "v": 5}, {"id": 2, "v": 9}, {"id": 3, "v": 7}])
+    assert [2, 3, 1] == shop.column("id", "tops")
+
+
+def test_a_query_says_what_it_rests_on_is_incomplete(tmp_path: Path) -> None:
+    tables = "tables: { things: { from: things, columns: { id: id } }, tops: { sql: SELECT id FROM things } }"
+    shop = Shop(tmp_path, tables)
+    shop.keep([{"id": 1}], missing=["page 2: status 500"])
+    shop.process()
+    entry = shop.entry("tops")
+    assert (False, ["rests on things: incomplete"]) == (entry["complete"], entry["notes"])
+
+
+@pytest.mark.parametrize("harm", ["unlink", "cut"])
+def test_a_damaged_part_is_named_and_made_anew(tmp_path: Path, harm: str) -> None:
+    shop = Shop(tmp_path, "tables: { things: { from: things, columns: { id: id } } }")
+    made(shop, [{"id": 1}])
+    [part] = (shop.storage / "processed_data/shop/things").rglob("*.parquet")
+    part.unlink() if harm == "unlink" else part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(StorageError, match=r"part-00000\.parquet is (gone|damaged)"):
+        shop.rows()
+    assert ["things: its files were damaged, it is made anew"] == shop.process().notes
+    assert [{"id": 1}] == shop.rows()
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"tables": {"things": {}}}', "{"])
+def test_a_damaged_current_json_is_named_with_the_way_out(tmp_path: Path, text: str) -> None:
+    shop = Shop(tmp_path, "tables: { things: { from: things, columns: { id: id } } }")
+    made(shop, [{"id": 1}])
+    place = shop.storage / "processed_data/shop/current.json"
+    place.write_text(text)
+    with pytest.raises(StorageError) as caught:
+        shop.rows()
+    assert "move it away and make the tables again: engine process shop" == caught.value.fix
+    place.unlink()
+    shop.process()
+    assert [{"id": 1}] == shop.rows()
+
+
+def test_rows_without_a_key_of_their_own_are_told(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "tables: { things: { from: things, key: id, columns: { id: id, v: v } } }")
+    result = made(shop, [{"id": 1, "v": 1}, {"id": 1, "v": 2}, {"id": None, "v": 3}])
+    assert [("key", "warning", 2, False)] == told(result)

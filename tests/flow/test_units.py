@@ -125,7 +125,7 @@ def test_a_failing_child_does_not_fail_its_brothers_and_is_named(desk: Desk, ven
 def test_what_a_parent_misses_its_children_miss_too(desk: Desk, vendor: Tiny) -> None:
     vendor.routes["/orgs"] = Answer.json({}, 500)
     result = desk.collect({**ORGS, "repos": REPOS})
-    assert of(result, "orgs").missing == of(result, "repos").missing != ()
+    assert ("it is repeated for orgs, which is incomplete",) == of(result, "repos").missing
 
 
 def test_a_name_that_is_null_in_one_record_fails_that_unit_alone(desk: Desk, vendor: Tiny) -> None:
@@ -181,6 +181,13 @@ def test_a_skipped_endpoint_asks_no_more(desk: Desk, vendor: Tiny) -> None:
     repos = {**REPOS, **_skip("endpoint", status=200, body="reason == 'off'")}
     result = desk.collect({**ORGS, "repos": repos}, connection={"concurrency": 1})
     assert (1, ("needs an add-on: off",)) == (len(vendor.asked("repos")), of(result, "repos").skipped)
+
+
+def test_an_endpoint_that_is_skipped_when_some_of_it_came_is_incomplete(desk: Desk, vendor: Tiny) -> None:
+    _orgs(vendor, "a", "b")
+    vendor.routes["/orgs/b/repos"] = Answer.json({"reason": "off"}, 403)
+    result = desk.collect({**ORGS, "repos": {**REPOS, **_skip("endpoint", status=403)}}, connection={"concurrency": 1})
+    assert ("incomplete", ("needs an add-on: off",)) == (result.status, of(result, "repos").missing)
 
 
 def test_units_of_a_skipped_endpoint_are_asked_for_again(desk: Desk, vendor: Tiny) -> None:
@@ -251,10 +258,17 @@ def test_skipped_pages_end_with_the_total(desk: Desk, vendor: Tiny) -> None:
     assert 4 == len(vendor.log)
 
 
-def test_skipped_pages_without_a_total_end_after_ten(desk: Desk, vendor: Tiny) -> None:
+def test_ten_skipped_pages_in_a_row_without_a_total_are_incomplete(desk: Desk, vendor: Tiny) -> None:
     _paged(vendor, set(range(2, 1000, 2)))
-    desk.collect({"things": _skipping()})
-    assert 11 == len(vendor.log)
+    result = desk.collect({"things": _skipping()})
+    assert (11, "incomplete") == (len(vendor.log), result.status)
+    assert "10 pages in a row were skipped, and more may follow" in of(result, "things").missing[0]
+
+
+def test_skipped_pages_are_passed_over_up_to_the_total(desk: Desk, vendor: Tiny) -> None:
+    _paged(vendor, set(range(2, 40, 2)), rows=43, total=43)
+    result = desk.collect({"things": _skipping({"offset": {**PAGED["offset"], "total": "answer.total"}})})
+    assert ("succeeded", 5) == (result.status, of(result, "things").rows)
 
 
 def test_where_only_the_page_knows_the_next_a_skip_ends_the_unit(desk: Desk, vendor: Tiny) -> None:

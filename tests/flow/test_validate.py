@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.errors import DataError
+from engine.core.errors import SpecError
 from tests.flow.pages import Shop, made, told
 
 COLUMNS = """
@@ -236,9 +236,9 @@ def test_every_element_of_a_list_must_be_found(tmp_path: Path) -> None:
 
 
 def test_types_that_can_never_be_equal_are_named(tmp_path: Path) -> None:
-    shop = _two(tmp_path, "team: { path: team, type: string }", kind="integer")
+    shop = _two(tmp_path, "team: team", kind="integer")
     shop.keep_all({"teams": [[{"id": 1}]], "things": [[{"id": 1, "team": "1"}]]})
-    with pytest.raises(DataError, match="declare the same type"):
+    with pytest.raises(SpecError, match="declare the same type"):
         shop.process()
 
 
@@ -270,5 +270,6 @@ def test_a_failed_verdict_fails_the_run_and_still_publishes(tmp_path: Path) -> N
 
 
 def test_a_forbidden_column_is_found_behind_the_steps(tmp_path: Path) -> None:
-    shop = _shop(tmp_path, "{ forbid: [secret] }", rest="enrich: [{ rename: { name: secret } }]")
+    steps = "other_columns: keep\n    enrich: [{ rename: { name: secret } }]"
+    shop = _shop(tmp_path, "{ forbid: [secret] }", rest=steps)
     assert [("forbid", "error", 0, False)] == told(made(shop, [{"id": 1, "name": "x"}]))

@@ -11,7 +11,7 @@ from tests.vendors.server import Answer, Asked
 
 
 def _events(**incremental: Any) -> dict[str, Any]:
-    return {"events": {"get": "/events", "incremental": {"start": "2026-06-01", **incremental}}}
+    return {"events": {"get": "/events", "incremental": {"start": "2026-06-01", "send": "query.since", **incremental}}}
 
 
 def _asked(vendor: Tiny) -> list[dict[str, str]]:
@@ -105,6 +105,27 @@ def test_the_watermark_stays_where_a_later_page_fails(desk: Desk, vendor: Tiny) 
     assert (1, []) == (result.records_collected, desk.watermarks("events"))
 
 
+def _broken_off(desk: Desk, vendor: Tiny, *days: int, order: str = "asc") -> list[str]:
+    """The watermark behind a first page of these days of June, whose second page is refused."""
+    vendor.routes["/events"] = {"data": [{"at": f"2026-06-{day:02}"} for day in days], "next": "a"}
+    vendor.fault("token=a", times=9, status=400)
+    paged = {"records": "data", "paginate": {"cursor": {"read": "answer.next", "send": "query.token"}}}
+    desk.collect({"events": {**_events(field="at", order=order)["events"], **paged}})
+    return desk.watermarks("events")
+
+
+def test_in_order_the_watermark_moves_up_to_the_last_page_that_came(desk: Desk, vendor: Tiny) -> None:
+    assert ["2026-06-03T23:59:59Z"] == _broken_off(desk, vendor, 2, 4)
+
+
+def test_the_watermark_stays_where_the_order_is_not_what_the_page_says(desk: Desk, vendor: Tiny) -> None:
+    assert [] == _broken_off(desk, vendor, 4, 2)
+
+
+def test_out_of_order_the_watermark_of_a_unit_that_broke_off_stays(desk: Desk, vendor: Tiny) -> None:
+    assert [] == _broken_off(desk, vendor, 2, 4, order="desc")
+
+
 def test_the_watermark_stays_where_the_unit_was_skipped(desk: Desk, vendor: Tiny) -> None:
     vendor.routes["/events"] = Answer.json({}, 403)
     endpoint = {**_events()["events"], "responses": [{"when": {"status": 403}, "skip": {"say": "off"}}]}
@@ -115,7 +136,11 @@ def test_the_watermark_stays_where_the_unit_was_skipped(desk: Desk, vendor: Tiny
 def test_each_partition_has_a_watermark_of_its_own(desk: Desk, vendor: Tiny) -> None:
     vendor.routes |= {"/orgs": [{"id": "a"}, {"id": "b"}], "/orgs/a": [{"at": "2026-06-02"}]}
     vendor.routes["/orgs/b"] = Answer.json({}, 400)
-    events = {"get": "/orgs/${org.id}", "for_each": {"org": "orgs"}, "incremental": {"field": "at", "start": "30d"}}
+    events = {
+        "get": "/orgs/${org.id}",
+        "for_each": {"org": "orgs"},
+        "incremental": _events(field="at")["events"]["incremental"],
+    }
     desk.collect({"orgs": "/orgs", "events": events})
     assert ["2026-06-02T00:00:00Z"] == desk.watermarks("events")
 
@@ -130,5 +155,16 @@ def test_a_window_may_go_into_the_body(desk: Desk, vendor: Tiny) -> None:
 
 def test_a_window_may_stand_in_templates(desk: Desk, vendor: Tiny) -> None:
     query = {"range": "${window.start|date('%m/%d/%Y %H:%M')}~${window.end|date('%m/%d/%Y %H:%M')}"}
-    desk.collect({"events": {**_events()["events"], "query": query}})
+    desk.collect({"events": {"get": "/events", "incremental": {"start": "2026-06-01"}, "query": query}})
     assert [{"range": "06/01/2026 00:00~06/15/2026 12:00"}] == _asked(vendor)
+
+
+def test_a_window_stays_while_something_repeated_for_its_records_is_missing(desk: Desk, vendor: Tiny) -> None:
+    page = {**_events(), "details": {"get": "/events/${event.id}", "for_each": {"event": "events"}}}
+    vendor.routes |= {"/events": [{"id": "a"}], "/events/a": {"id": "a"}}
+    vendor.fault("events/a", times=5, status=500)
+    broken, mended = desk.collect(page), desk.collect(page)
+    desk.collect(page)
+    asked = [one["since"] for one in _asked(vendor) if "since" in one]
+    assert ("incomplete", "succeeded") == (broken.status, mended.status)
+    assert asked[0] == asked[1] < asked[2]

@@ -1,5 +1,6 @@
 """What is generated is fresh, and what a person can type is explained."""
 
+import importlib
 import subprocess
 import sys
 
@@ -10,8 +11,7 @@ from tests.house.source import ROOT
 
 def _commands() -> dict[str, click.Command]:
     """The commands of `engine`, by name."""
-    from engine.cli import main
-
+    main = importlib.import_module("engine.cli.main")
     group = next(found for found in vars(main).values() if isinstance(found, click.Group))
     context = click.Context(group)
     commands = {name: group.get_command(context, name) for name in group.list_commands(context)}

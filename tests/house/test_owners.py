@@ -9,6 +9,7 @@ from tests.house.source import Module, dotted, modules
 EVERYWHERE = ("core", "parts", "spec", "flow", "app", "author", "cli")
 OWNERS = {
     "click": ("cli",),
+    "cronsim": ("core/cron",),
     "cryptography": ("parts/auth",),
     "fastexcel": ("flow/files",),
     "httpx2": ("flow/fetch",),
@@ -20,7 +21,7 @@ OWNERS = {
     "polars": (
         *("core/kinds", "core/select", "core/sql"),  # kinds names its types, no more
         *("flow/columns", "flow/frames", "flow/sort", "flow/validate", "flow/assemble", "flow/enrich", "flow/analyze"),
-        *("flow/tables", "flow/surroundings", "flow/made", "flow/publish", "flow/files", "flow/run"),
+        *("flow/merge", "flow/tables", "flow/surroundings", "flow/made", "flow/publish", "flow/files", "flow/run"),
         *("parts/rules", "parts/steps", "parts/outputs", "parts/_columns"),
         *("spec/lint", "app", "author/simulate"),
     ),
@@ -29,6 +30,7 @@ OWNERS = {
     "rich": ("cli",),
     "sqlglot": ("core/sql",),
     "sqlite3": ("flow/ledger",),
+    "xlsxwriter": ("parts/outputs/excel", "parts/outputs/_excel"),
     "yaml": ("spec/yamlfile",),
     "zstandard": ("flow/raw",),
 }

@@ -39,7 +39,7 @@ def _texts(tree: Any) -> Iterator[str]:
 
 def test_each_page_lints_clean() -> None:
     answer = engine("lint", *sorted((ROOT / "pipelines").glob("*.yaml")), "--format", "json")
-    assert [] == json.loads(answer.output)
+    assert [] == [found for found in json.loads(answer.output) if found["level"] != "note"]
 
 
 def test_each_lint_code_has_a_case() -> None:

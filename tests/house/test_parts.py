@@ -23,7 +23,8 @@ def _files(kind: str) -> set[str]:
 
 def _example(part: type[Part]) -> Any:
     """What stands below `Example:` in the docstring: sections of a page, or one entry of a list or mapping."""
-    return parse(textwrap.dedent((part.__doc__ or "").partition("Example:")[2].removeprefix(":")), part.__name__).plain()
+    text = (part.__doc__ or "").partition("Example:")[2]
+    return parse(textwrap.dedent(text), part.__name__).plain()
 
 
 def _page(kind: str, example: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine.core.errors import CollectionError, Mistake
 from engine.core.kinds import Auth, Token
+from engine.core.settle import Settling
 from engine.core.values import Secret
 from engine.core.wire import Page, Place, Request
 from engine.parts.auth.google_service_account import GRANT, GoogleServiceAccount
@@ -25,28 +27,29 @@ NOW = 1_781_524_800.0
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 
 
-def auth(word: str, settings: Any, **secrets: str) -> Auth:
-    """The auth as a page names it, its secrets filled in."""
+def auth(word: str, settings: Any, params: Mapping[str, str] | None = None, **secrets: str) -> Auth:
+    """The auth as a page names it, settled by its params, its secrets filled in."""
     value = word if settings is None else {word: settings}
-    part: Auth = TypeAdapter(Auth).validate_python(value, context={"registry": REGISTRY})
+    named = TypeAdapter(Auth).validate_python(value, context={"registry": REGISTRY})
+    part: Auth = Settling(params or {}).of(named)
     return part.filled({"secret": {name: Secret(text, name) for name, text in secrets.items()}})
 
 
 @pytest.mark.parametrize(("word", "case"), cases("auth", asking="sends"))
 def test_a_signed_request_is_as_the_table_says(word: str, case: dict[str, Any]) -> None:
-    request = auth(word, case["settings"], **case.get("secrets", {})).sign(BASE, Token())
+    request = auth(word, case["settings"], case.get("params"), **case.get("secrets", {})).sign(BASE, Token())
     assert case["sends"] == {place: request.get(Place(place)) for place in case["sends"]}
 
 
 @pytest.mark.parametrize(("word", "case"), cases("auth", asking="sends"))
 def test_what_it_signs_it_admits(word: str, case: dict[str, Any]) -> None:
-    part = auth(word, case["settings"], **case.get("secrets", {}))
+    part = auth(word, case["settings"], case.get("params"), **case.get("secrets", {}))
     assert part.admit(part.sign(BASE, Token()), NOW)
 
 
 @pytest.mark.parametrize(("word", "case"), cases("auth", asking="refuses"))
 def test_a_request_that_was_altered_is_refused(word: str, case: dict[str, Any]) -> None:
-    part = auth(word, case["settings"], **case.get("secrets", {}))
+    part = auth(word, case["settings"], case.get("params"), **case.get("secrets", {}))
     signed = part.sign(BASE, Token())
     altered = [signed.put(Place(place), value) for place, value in case["refuses"].items()]
     assert [False] * len(altered) == [part.admit(request, NOW) for request in altered]
@@ -54,7 +57,7 @@ def test_a_request_that_was_altered_is_refused(word: str, case: dict[str, Any]) 
 
 @pytest.mark.parametrize(("word", "case"), cases("auth", asking="refuses"))
 def test_a_request_that_is_not_signed_is_refused(word: str, case: dict[str, Any]) -> None:
-    assert not auth(word, case["settings"], **case.get("secrets", {})).admit(BASE, NOW)
+    assert not auth(word, case["settings"], case.get("params"), **case.get("secrets", {})).admit(BASE, NOW)
 
 
 @pytest.mark.parametrize(("word", "case"), cases("auth", asking="mistake"))
@@ -72,12 +75,105 @@ def test_a_token_is_admitted_only_by_its_owner(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "field"), [("bearer", "token"), ("api_key", "key"), ("google_service_account", "key")]
+    ("word", "field", "more"),
+    [
+        ("bearer", "token", {}),
+        ("api_key", "key", {"send": "header.X-Key"}),
+        ("google_service_account", "key", {}),
+        ("oauth2_client_credentials", "client_secret", {"token_url": "https://a.example/token", "client_id": "c"}),
+    ],
 )
-def test_a_secret_never_shows_itself(word: str, field: str) -> None:
-    more = {"send": "header.X-Key"} if word == "api_key" else {}
+def test_a_secret_never_shows_itself(word: str, field: str, more: dict[str, str]) -> None:
     part = auth(word, {field: "${secret.planted}", **more}, planted="hunter-4711")
     assert "hunter-4711" not in f"{part} {part!r} {part.model_dump()}"
+
+
+# --- tokens for a client's id and secret
+
+
+def _exchanged(part: Auth, page: Page) -> Token:
+    steps = part.renew(NOW)
+    next(steps)
+    with pytest.raises(StopIteration) as ended:
+        steps.send(page)
+    token: Token = ended.value.value
+    return token
+
+
+def _answered(case: dict[str, Any]) -> Page:
+    return Page(BASE, case.get("status", 200), body=json.dumps(case["answer"]).encode())
+
+
+@pytest.mark.parametrize(("word", "case"), cases("auth", asking="asks"))
+def test_a_token_is_asked_for_as_the_table_says(word: str, case: dict[str, Any]) -> None:
+    request = next(auth(word, case["settings"], **case["secrets"]).renew(NOW))
+    authorization = request.get(Place("header.Authorization"))
+    assert case["asks"] == {"url": request.url, "form": request.body, "authorization": authorization}
+    assert ("POST", True) == (request.method, request.form)
+
+
+@pytest.mark.parametrize(("word", "case"), cases("auth", asking="lives"))
+def test_a_token_lives_and_is_sent_as_the_table_says(word: str, case: dict[str, Any]) -> None:
+    part = auth(word, case["settings"], **case["secrets"])
+    token = _exchanged(part, _answered(case))
+    request = part.sign(BASE, token)
+    assert case["signed"] == {place: request.get(Place(place)) for place in case["signed"]}
+    assert case["lives"] == token.renew_at - NOW
+
+
+@pytest.mark.parametrize(("word", "case"), cases("auth", asking="refused"))
+def test_a_refused_sign_in_says_what_the_table_says(word: str, case: dict[str, Any]) -> None:
+    with pytest.raises(CollectionError) as raised:
+        _exchanged(auth(word, case["settings"], **case["secrets"]), _answered(case))
+    assert case["refused"] == raised.value.message
+
+
+CLIENT = {"client_id": "${secret.id}", "client_secret": "${secret.secret}"}
+
+
+def _client(way: str = "body", secret: str = "s-1") -> Auth:
+    settings = {"token_url": "https://auth.example.com/t", "client_auth": way, **CLIENT}
+    return auth("oauth2_client_credentials", settings, id="c-1", secret=secret).rehearse("http://127.0.0.1:9")
+
+
+def _granted(part: Auth, to: Auth) -> Page:
+    page = part.grant(next(to.renew(NOW)), NOW)
+    assert page is not None
+    return page
+
+
+@pytest.mark.parametrize("way", ["body", "basic"])
+def test_what_is_granted_to_a_client_is_admitted_until_it_expires(way: str) -> None:
+    part = _client(way)
+    request = part.sign(BASE, _exchanged(part, _granted(part, part)))
+    assert (True, False) == (part.admit(request, NOW + 1799), part.admit(request, NOW + 1800))
+
+
+@pytest.mark.parametrize("way", ["body", "basic"])
+def test_a_client_with_another_secret_is_refused(way: str) -> None:
+    page = _granted(_client(way), _client(way, "s-2"))
+    assert (401, {"error": "invalid_client"}) == (page.status, page.answer)
+
+
+@pytest.mark.parametrize(("way", "other"), [("body", "basic"), ("basic", "body")])
+def test_a_client_that_signs_in_another_way_is_refused(way: str, other: str) -> None:
+    assert 401 == _granted(_client(way), _client(other)).status
+
+
+def test_a_token_of_another_client_is_not_admitted() -> None:
+    other = _client(secret="s-2")
+    token = _exchanged(other, _granted(other, other))
+    assert not _client().admit(_client().sign(BASE, token), NOW)
+
+
+@pytest.mark.parametrize("token", ["Bearer x", "Bearer simulated.9999999999.0", "Bearer ä.1.ö", "", None])
+def test_a_token_that_nobody_gave_is_not_admitted(token: str | None) -> None:
+    assert not _client().admit(BASE.put(Place("header.Authorization"), token), NOW)
+
+
+def test_a_client_is_given_tokens_at_its_token_url_alone() -> None:
+    assert _client().grant(BASE, NOW) is None
+    assert ["http://127.0.0.1:9/token"] == _client().hosts()
 
 
 # --- Google's service accounts

@@ -96,7 +96,7 @@ def test_a_bare_word_is_the_table(word: str) -> None:
 
 @pytest.mark.parametrize("word", WORDS)
 def test_the_same_rows_give_the_same_bytes(word: str, tmp_path: Path) -> None:
-    numbers = pl.int_range(200_000, eager=True)
+    numbers = pl.int_range(5_000 if word == "excel" else 200_000, eager=True)
     rows = pl.DataFrame(
         {"i": numbers, "f": numbers / 7, "s": numbers.cast(pl.String), "g": (numbers % 5).cast(pl.String)}
     )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from engine.core.errors import Json, Mistake
+from engine.core.errors import CollectionError, Json, Mistake
 from engine.core.kinds import Paginator
+from engine.core.settle import Settling
 from engine.core.wire import Page, Place, Request
 from engine.flow.guard import Guard
 from engine.flow.raw import rows_in
@@ -25,10 +26,12 @@ BASE = Request("POST", "https://api.example.com/things", body={"filter": {"a": 1
 ENOUGH = 200
 
 
-def paginator(word: str, settings: Any) -> Paginator:
-    """The paginator as a page names it."""
+def paginator(word: str, settings: Any, params: Mapping[str, Json] | None = None) -> Paginator:
+    """The paginator as a page names it, settled by its params."""
     value = word if settings is None else {word: settings}
-    return TypeAdapter(Paginator).validate_python(value, context={"registry": REGISTRY})
+    named = TypeAdapter(Paginator).validate_python(value, context={"registry": REGISTRY})
+    part: Paginator = Settling(params or {}).of(named)
+    return part
 
 
 def _answered(part: Paginator, request: Request, rows: Sequence[Json]) -> Page:
@@ -101,6 +104,43 @@ LAWFUL: Mapping[str, tuple[str, Any]] = {
         ),
     ),
     "offset without a size": ("offset", st.just({"send": "query.offset"})),
+    "page_number": (
+        "page_number",
+        st.fixed_dictionaries(
+            {"send": st.just("query.page"), "start": st.integers(0, 2), "size": _sizes("query.perPage")}
+        ),
+    ),
+    "page_number with a total": (
+        "page_number",
+        st.fixed_dictionaries(
+            {"send": st.just("body.page.at"), "size": _sizes("body.page.size"), "total": st.just("answer.meta.total")}
+        ),
+    ),
+    "page_number with a total in a header": (
+        "page_number",
+        st.just({"send": "query.page", "total": 'headers."x-total-count"'}),
+    ),
+    "page_number with a number of pages": (
+        "page_number",
+        st.fixed_dictionaries(
+            {
+                "send": st.just("query.page"),
+                "start": st.integers(0, 2),
+                "size": _sizes("query.perPage"),
+                "total_pages": st.just("answer.pages"),
+            }
+        ),
+    ),
+    "page_number with a flag": (
+        "page_number",
+        st.fixed_dictionaries(
+            {"send": st.just("query.page"), "size": _sizes("query.perPage"), "has_more": st.just("answer.page.more")}
+        ),
+    ),
+    "page_number with a flag in a header": (
+        "page_number",
+        st.just({"send": "query.page", "has_more": 'headers."x-more"'}),
+    ),
     "start_key inclusive": (
         "start_key",
         st.fixed_dictionaries(
@@ -125,7 +165,21 @@ ROWS = st.lists(NAMES, max_size=25, unique_by=str).map(
 )
 
 
+@pytest.mark.parametrize("way", ["pages", "keys"])
+@settings(max_examples=20)
+@given(ROWS)
+def test_crawling_what_the_chosen_one_serves_gives_exactly_the_rows(way: str, rows: list[Json]) -> None:
+    size = {"send": "query.size", "value": 3}
+    options = {
+        "pages": {"page_number": {"send": "query.page", "size": size}},
+        "keys": {"start_key": {"read": "${param.key}", "send": "query.from", "size": size}},
+    }
+    part = paginator("choose", {"by": "${param.way}", "options": options}, {"way": way, "key": "last.id"})
+    assert rows == _crawled(part, rows)
+
+
 @pytest.mark.parametrize("case", LAWFUL)
+@settings(max_examples=50)
 @given(st.data())
 def test_crawling_what_it_serves_gives_exactly_the_rows(case: str, data: st.DataObject) -> None:
     word, settings = LAWFUL[case]
@@ -144,7 +198,7 @@ def _page(case: Mapping[str, Any]) -> Page:
 
 @pytest.mark.parametrize(("word", "case"), cases("paginate", asking="after"))
 def test_the_next_cursor_is_as_the_table_says(word: str, case: dict[str, Any]) -> None:
-    part = paginator(word, case["settings"])
+    part = paginator(word, case["settings"], case.get("params"))
     assert case["after"] == part.after(case.get("cursor", part.start()), _page(case))
 
 
@@ -173,6 +227,12 @@ def test_a_mistake_is_named(word: str, case: dict[str, Any]) -> None:
     assert case["mistake"] in said(raised.value)
 
 
+def test_an_empty_page_that_promises_more_is_no_end() -> None:
+    part = paginator("page_number", {"send": "query.page", "has_more": "answer.more"})
+    with pytest.raises(CollectionError, match="page 3 is empty and says that there are more"):
+        part.after({"page": 3, "seen": 4}, Page(BASE, 200, {}, b'{"more": true}'))
+
+
 # --- vendors of their own, written from the paginators' docs, over real HTTP
 
 THINGS = [{"id": f"t{number}", "n": number} for number in range(7)]
@@ -199,6 +259,16 @@ def by_offset(asked: Asked) -> Any:
     return {"items": THINGS[start : start + limit], "total": len(THINGS)}
 
 
+def by_offset_alone(asked: Asked) -> Any:
+    """The same, and nobody says how many there are."""
+    return {"items": by_offset(asked)["items"]}
+
+
+def by_page_alone(asked: Asked) -> Any:
+    """Pages from 1, at most three records each, and nobody says how many there are."""
+    return {"items": by_page(asked)["items"]}
+
+
 def by_token(asked: Asked) -> Any:
     """An opaque token, an empty one at the end."""
     at = int(_query(asked).get("pageToken", "p0")[1:])
@@ -216,6 +286,18 @@ def by_key(asked: Asked) -> Any:
     key, count = _query(asked).get("startKey", "t0"), int(_query(asked)["count"])
     at = [thing["id"] for thing in THINGS].index(key)
     return {"items": THINGS[at : at + count]}
+
+
+def by_page(asked: Asked) -> Any:
+    """Pages from 1, at most three records each whatever is asked; each says how many there are in all."""
+    at = 3 * (int(_query(asked)["page"]) - 1)
+    return {"items": THINGS[at : at + min(3, int(_query(asked)["perPage"]))], "num": len(THINGS)}
+
+
+def by_pages(asked: Asked) -> Any:
+    """Pages from 0; an empty one in the middle, as where the caller may not see what is on it."""
+    pages = [THINGS[:3], THINGS[3:6], [], THINGS[6:]]
+    return {"items": pages[int(_query(asked).get("p", "0"))], "paging": {"pages": len(pages)}}
 
 
 def at_once(asked: Asked) -> Any:
@@ -239,6 +321,34 @@ def at_once(asked: Asked) -> Any:
                 }
             },
             3,
+        ),
+        (
+            by_page,
+            {
+                "paginate": {
+                    "page_number": {
+                        "send": "query.page",
+                        "size": {"send": "query.perPage", "value": 100},
+                        "total": "answer.num",
+                    }
+                }
+            },
+            3,
+        ),
+        (
+            by_offset_alone,
+            {"paginate": {"offset": {"send": "query.offset", "size": {"send": "query.limit", "value": 100}}}},
+            3,
+        ),
+        (
+            by_page_alone,
+            {"paginate": {"page_number": {"send": "query.page", "size": {"send": "query.perPage", "value": 100}}}},
+            3,
+        ),
+        (
+            by_pages,
+            {"paginate": {"page_number": {"send": "query.p", "start": 0, "total_pages": "answer.paging.pages"}}},
+            4,
         ),
         (by_token, {"paginate": {"cursor": {"read": "answer.nextPageToken", "send": "query.pageToken"}}}, 3),
         (by_body_token, {"paginate": {"cursor": {"read": "answer.end", "send": "body.variables.after"}}}, 3),

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from engine.core.errors import ConfigError, DataError, Mistake
-from engine.core.kinds import Given, Lookup
+from engine.core.kinds import Area, Given, Lookup
 from engine.core.values import Secret
 from tests.parts.tables import cases, frame, said, step, view
 
@@ -26,7 +26,9 @@ def _given(rows: pl.DataFrame, tables: Mapping[str, pl.LazyFrame], files: Mappin
 def _after(word: str, case: dict[str, Any]) -> pl.DataFrame:
     rows = frame(case)
     tables = {name: frame(table).lazy() for name, table in case.get("tables", {}).items()}
-    files = {Lookup(file["file"], file.get("sheet")): frame(file) for file in case.get("files", [])}
+    areas = [Area(tuple(file.get("header_row", ())), file.get("range")) for file in case.get("files", [])]
+    given = zip(case.get("files", []), areas, strict=True)
+    files = {Lookup(file["file"], file.get("sheet"), area): frame(file) for file, area in given}
     return step(word, case["settings"]).filled(SCOPE).apply(rows.lazy(), _given(rows, tables, files)).collect()
 
 

@@ -100,7 +100,7 @@ class Stage:
     def publish(self, *only: str, page: Path = PAGE) -> tuple[Result, Result]:
         """Collect these endpoints and make the tables of records; the queries, which take a second, are left out."""
         collected = self.collect(*only, page=page)
-        return collected, self.engine.process(page, stage="enrichment", params=self.params)
+        return collected, self.engine.process(page, stage="enrichment", params=self.params, only=only)
 
     def rows(self, table: str, tool: str = "apigee") -> list[Row]:
         """The published rows of a table, in their order."""

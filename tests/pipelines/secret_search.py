@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import sqlite3
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def search(secrets: Iterable[str], places: Iterable[tuple[str, str]]) -> list[st
 
 
 def kept(root: Path) -> Iterator[tuple[str, str]]:
-    """Every file of a storage as a text, and what segments, Parquet files and the ledger hold once they are decoded."""
+    """Every file of a storage as a text, and what segments, Parquet files, workbooks and the ledger hold, decoded."""
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         name = str(path.relative_to(root))
         # One character a byte, so that nothing is lost in files that are no text.
@@ -54,6 +55,9 @@ def kept(root: Path) -> Iterator[tuple[str, str]]:
             yield f"{name}#cells", "\n".join(_words(pl.read_parquet(path).to_dict(as_series=False)))
         elif path.suffix == ".db":
             yield f"{name}#rows", "\n".join(_words(_rows(path)))
+        elif path.suffix == ".xlsx":
+            with zipfile.ZipFile(path) as book:
+                yield from ((f"{name}#{part}", html.unescape(book.read(part).decode())) for part in book.namelist())
         elif path.suffix in (".html", ".json", ".jsonl", ".csv"):
             yield f"{name}#text", html.unescape(path.read_text())
 

@@ -16,6 +16,8 @@ from tests.pipelines.apigee_watched import traffic, watched
 from tests.vendors.apigee_inventory import ANCHOR, Row, epoch_ms, rfc3339
 from tests.vendors.apigee_truth import World
 
+pytestmark = pytest.mark.slow
+
 LATER = ANCHOR + timedelta(days=3, hours=5)
 
 

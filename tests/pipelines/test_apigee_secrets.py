@@ -24,6 +24,8 @@ from tests.vendors.apigee import Apigee
 from tests.vendors.apigee_inventory import planted
 from tests.vendors.server import Answer, Asked
 
+pytestmark = pytest.mark.slow
+
 SECRET = planted("consumerSecret", "looked for")
 
 

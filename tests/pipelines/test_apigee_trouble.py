@@ -12,6 +12,8 @@ from tests.pipelines.apigee_run import PAGE, Stage, opened
 from tests.vendors.apigee_client import escape
 from tests.vendors.server import Answer, Asked, Server
 
+pytestmark = pytest.mark.slow
+
 PROXIES = "GET .*/apis[?]"
 
 
@@ -99,7 +101,7 @@ def test_html_under_status_200_is_tried_again(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"status": 500}, "status 500: Planned fault 500."),
+        ({"status": 500}, "status 500 after 5 tries: Planned fault 500."),
         ({"status": 403}, "status 403: Planned fault 403."),
         ({"reset": True}, "the connection broke"),
         ({"body": b"<html>Sign in</html>"}, "HTML instead of JSON"),

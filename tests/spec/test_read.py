@@ -66,7 +66,8 @@ def test_a_style_stands_over_the_defaults_and_the_endpoint_over_both(tmp_path: P
 @pytest.mark.parametrize(("use", "word"), [("use: bulk, ", "offset"), ("", "cursor"), ("paginate: none, ", "none")])
 def test_a_variant_replaces_that_of_the_level_below(tmp_path: Path, use: str, word: str) -> None:
     endpoint = _endpoint(tmp_path, STYLE + f"endpoints: {{ things: {{ {use}get: /things }} }}")
-    assert word == type(endpoint.paginate).word
+    assert endpoint.paginate is not None
+    assert word == endpoint.paginate.word
 
 
 def test_a_list_replaces(tmp_path: Path) -> None:
@@ -190,7 +191,8 @@ def test_numbers_in_a_body_are_numbers(tmp_path: Path) -> None:
 
 
 def test_names_of_the_vendors_may_begin_with_x(tmp_path: Path) -> None:
-    text = "x-shared: &shared { x-a: 1 }\nendpoints: { a: { post: /a, header: { x-v: 2 }, query: *shared, body: { x-b: 3 }, x-note: n } }"
+    sent = "header: { x-v: 2 }, query: *shared, body: { x-b: 3 }"
+    text = f"x-shared: &shared {{ x-a: 1 }}\nendpoints: {{ a: {{ post: /a, {sent}, x-note: n }} }}"
     endpoint = _endpoint(tmp_path, text, "a")
     assert ({"x-v": "2"}, {"x-a": "1"}, {"x-b": 3}) == (endpoint.header, endpoint.query, endpoint.body)
 

@@ -45,7 +45,7 @@ class World(Inventory):
         return {row["name"]: self.proxies[i % 8]["name"] for i, row in enumerate(rows)}
 
     def actions(self, env: str) -> list[Row]:
-        """Fifty-three in prod; in staging one that is past and one that is off; their conditions hold keys and tokens."""
+        """Fifty-three in prod; in staging one that is past, one that is off; their conditions hold keys and tokens."""
         path = f"organizations/{self.organization}/environments/{env}/securityActions"
         rows = []
         idle = env == "staging"

@@ -70,4 +70,5 @@ def decoded(example: Json) -> Json:
             return json.loads(example)
         except ValueError:
             return example
-    return {} if example is None else example
+    # Numbers of a page know their source text; those of JSON do not.
+    return {} if example is None else json.loads(json.dumps(example))

@@ -119,8 +119,8 @@ def _settle_keys(
         values[leaf] = one.value
     record = binding[list(binding)[-1]] if binding else None
     if len(named) == 1 and isinstance(record, dict):
-        for leaf in leaves:
-            if isinstance(record.get(leaf.name), str):
+        for leaf, fact in leaves.items():
+            if isinstance(record.get(leaf.name), str) and not fact.unit:
                 values.setdefault(leaf, record[leaf.name])
 
 

@@ -12,7 +12,7 @@ from engine.author.simulate.vocabulary import noun, singular
 from engine.core import select, template
 from engine.core.errors import Json
 from engine.core.select import Jmes
-from engine.flow.plan import parents, templates_in
+from engine.flow.plan import templates_in
 from engine.spec.model import Each, Endpoint, Parent, Pipeline, Table, Zipped
 
 SELDOM = 0.08
@@ -80,7 +80,7 @@ def form(pipeline: Pipeline, name: str, judges: Mapping[str, Judge]) -> Form:
     for table in tables:
         _read_by_table(record, table, pipeline.tables[table])
     for other in pipeline.endpoints.values():
-        made.children += name in parents(other)
+        made.children += name in other.parents
         _read_by_child(pipeline, made, other)
     _read_by_paging(made)
     if endpoint.incremental and endpoint.incremental.field:
@@ -105,7 +105,7 @@ def _place(made: Form) -> None:
     endpoint = made.endpoint
     spot = grow(made.envelope, endpoint.records)
     made.spot = spot.shapes[0] if spot.shapes else made.envelope
-    if endpoint.records != "@":
+    if endpoint.records != "@" or endpoint.file:
         return
     last = (endpoint.get or endpoint.post or "").rstrip("/").rpartition("/")[2]
     plural = last.endswith("s") and "$" not in last and not last.endswith(("stats", "status", "ss"))
@@ -124,6 +124,8 @@ def _read_by_table(record: Shape, name: str, table: Table) -> None:
     for step in steps:
         row = _zipped(row, step) if isinstance(step, Zipped) else _each(row, step)
     for column_name, column in table.columns.items():
+        if column.sql:
+            continue
         spot = grow(row, column.path)
         if table.where and f"{column_name} IS NULL" in " ".join(table.where.split()):
             row.under(column.path.split(".")[0]).presence = SELDOM
@@ -140,7 +142,12 @@ def _values(spot: Spot, listed: bool) -> tuple[Shape, ...]:
 def _each(row: Shape, step: Each) -> Shape:
     found = grow(row, step.each)
     place = found.shapes[0] if found.shapes else row
-    if step.key_as:
+    if (
+        step.key_as and place is not row and place.aliases and not place.fields
+    ):  # {a: x, b: y}: the first is made, under its own name
+        element = next(iter(place.aliases.values()))
+        element.aliases[step.key_as] = Shape(step.key_as)
+    elif step.key_as:
         element = place.as_map().items()
         assert place.key
         element.aliases[step.key_as] = place.key
@@ -181,7 +188,7 @@ def _read_by_child(pipeline: Pipeline, made: Form, child: Endpoint) -> None:
                 if reference.namespace == alias and not source.take:
                     made.needed.add(_under(made.record, reference.path))
     for parent in child.for_each.values():
-        if parent.when_changed and made.name in parents(child):
+        if parent.when_changed and made.name in child.parents:
             _need(made, parent.when_changed)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.core import select
+from engine.core import select, sql
 from engine.core.clock import read_instant
 from engine.core.errors import Json, Mistake
 from engine.core.kinds import Check, Rule, View
-from engine.spec.model import Column, Each, Table, Zipped
+from engine.spec.model import RAW, Column, Each, Table, Zipped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,8 +24,15 @@ UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 def rows_of(table: Table, record: Json) -> Iterator[Row]:
     """The rows of a table that a record holds, as the vendor writes their values."""
     compiled = {name: select.compile(column.path) for name, column in table.columns.items()}
-    for element in _down(record, [table.rows] if isinstance(table.rows, Zipped) else table.rows or []):
-        yield {name: _search(chosen, element) for name, chosen in compiled.items()}
+    worked_out = any(column.sql for column in table.columns.values())
+    for element in _down(record, record, [table.rows] if isinstance(table.rows, Zipped) else table.rows or []):
+        row = {name: _search(chosen, element) for name, chosen in compiled.items()}
+        yield {**row, RAW: _raw(element, inside=table.rows is not None)} if worked_out else row
+
+
+def _raw(element: Json, *, inside: bool) -> str:
+    drop = {"parent"} if inside else set()
+    return json.dumps({k: v for k, v in element.items() if k not in drop} if isinstance(element, dict) else element)
 
 
 def _search(chosen: select.Selection, element: Json) -> Json:
@@ -35,7 +42,7 @@ def _search(chosen: select.Selection, element: Json) -> Json:
         return None
 
 
-def _down(record: Json, steps: Sequence[Each | Zipped]) -> Iterator[Json]:
+def _down(record: Json, bare: Json, steps: Sequence[Each | Zipped]) -> Iterator[Json]:
     if not steps:
         yield record
         return
@@ -46,12 +53,12 @@ def _down(record: Json, steps: Sequence[Each | Zipped]) -> Iterator[Json]:
             dict(zip(names, one, strict=True)) for one in select.compile(step.zip.values).search(record) or []
         ]
     else:
-        found = select.compile(step.each).search(record) or []
+        found = (bare if step.each == "@" else select.compile(step.each).search(record)) or []
     key_as = step.key_as if isinstance(step, Each) else None
     pairs = found.items() if isinstance(found, dict) else enumerate(found)
     for key, value in pairs:
         inner = value if isinstance(value, dict) else {"value": value}
-        yield from _down({**inner, "parent": record, **({key_as: key} if key_as else {})}, steps[1:])
+        yield from _down({**inner, "parent": record, **({key_as: key} if key_as else {})}, value, steps[1:])
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,11 @@ class Judge:
     types: dict[str, pl.DataType] = field(init=False)
     checks: list[tuple[Rule, Check]] = field(init=False)
     contracts: list[Contract] = field(default_factory=list)
+    _worked_out: dict[str, pl.Expr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.types = {name: _dtype(column) for name, column in self.table.columns.items()}
+        self._work_out()
         view = View(self.types, self.constants, self.started_at)
         self.checks = []
         for rule in self.table.validate_:
@@ -86,6 +95,20 @@ class Judge:
                 self._add_contract(rule)
             except Mistake:
                 continue  # the run itself will say what is wrong with the rule
+
+    def _work_out(self) -> None:
+        """Settle the columns that are made of others."""
+        import polars as pl
+
+        columns = self.table.columns
+        texts = {n: (one.sql, self.types[n] if one.type else None) for n, one in columns.items() if one.sql}
+        read = {name: kind for name, kind in self.types.items() if name not in texts}
+        try:
+            found = sql.computed(texts, {**read, RAW: pl.String()}, self.constants)
+        except Mistake:
+            return  # the run itself will say what is wrong with it
+        self._worked_out = {name: value for name, (value, _) in found.items()}
+        self.types |= {name: kind for name, (_, kind) in found.items()}
 
     def _add_contract(self, rule: Rule) -> None:
         seen: list[bytes] = []
@@ -107,7 +130,8 @@ class Judge:
     def unique(self) -> list[tuple[str, ...]]:
         """The columns that no two rows share."""
         own = [tuple(rule.unique()) for rule in self.table.validate_ if rule.unique()]
-        return [*own, tuple(self.table.key)] if self.table.key else own
+        every = [*own, tuple(self.table.key)] if self.table.key else own
+        return [columns for columns in every if not set(columns) & set(self._worked_out)]
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Rows with the declared types."""
@@ -117,7 +141,12 @@ class Judge:
         columns = {
             name: [_typed(row.get(name), column, nulls) for row in rows] for name, column in self.table.columns.items()
         }
-        return pl.DataFrame(columns, schema=self.types, strict=False)
+        columns |= {RAW: [row.get(RAW) for row in rows]} if self._worked_out else {}
+        schema = {**self.types, RAW: pl.String()} if self._worked_out else self.types
+        frame = pl.DataFrame(columns, schema=schema, strict=False)
+        for name, value in self._worked_out.items():
+            frame = frame.with_columns(value.alias(name))
+        return frame.drop(RAW, strict=False)
 
     def failing(self, rows: Sequence[Row]) -> list[tuple[Rule, Check, list[int]]]:
         """Each check that rows fail, with their numbers."""

@@ -69,9 +69,8 @@ class Routes:
 def routes(plan: Plan, world: World) -> Routes:
     """The routes of all units."""
     found = Routes()
-    for units in world.units.values():
-        for unit in units:
-            found.add(*_route(plan, unit))
+    for unit in (one for units in world.units.values() for one in units if not one.asked.endpoint.file):
+        found.add(*_route(plan, unit))
     return found
 
 

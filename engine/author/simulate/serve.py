@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from engine.author.simulate.form import Form
 from engine.author.simulate.routes import Routes, within
 from engine.core.clock import Clock
+from engine.core.encoded import encoded
 from engine.core.errors import Json
 from engine.core.kinds import Auth, PageSize, Paginator, Served
 from engine.core.wire import Page, Request, request_to
@@ -63,7 +64,7 @@ def serve(paginator: Paginator | None, request: Request, rows: list[Json], form:
 
 
 def _page(request: Request, served: Served, form: Form) -> Page:
-    body = form.envelop(served.rows)
+    body = form.envelop([encoded(row, form.endpoint.decode_fields) for row in served.rows])
     for path, value in served.answer.items():
         if isinstance(body, dict):
             _put(body, path.split("."), value)

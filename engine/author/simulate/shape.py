@@ -11,6 +11,8 @@ from engine.core.errors import Json
 from engine.spec.model import Column
 
 Tree = Mapping[str, Any]
+LISTED = 6
+"""So many elements has a list in which a record looks one up by its number, fewer where some are the same."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ class Spot:
 
 def grow(shape: Shape, expression: str) -> Spot:
     """Make room for what an expression reads; no places where its value stands nowhere but is worked out."""
-    return _grow(select.compile(expression).tree, Spot((shape,)))
+    selection = select.compile(expression)
+    for name in selection.lookups:
+        shape.under(name).schema = {"type": "integer", "enum": list(range(LISTED // 2))}
+    return _grow(selection.tree, Spot((shape,)))
 
 
 def settle(shape: Shape) -> None:
@@ -151,7 +156,7 @@ def _grow(tree: Tree, at: Spot) -> Spot:
         for child in children:
             at = _grow(child, at)
         return at
-    if kind in ("index", "slice"):
+    if kind in ("index", "slice", "lookup"):
         return _index(tree, at, kind)
     if kind.endswith("projection") or kind == "flatten":
         return _project(kind, children, at)
@@ -160,6 +165,8 @@ def _grow(tree: Tree, at: Spot) -> Spot:
         return NOWHERE
     if kind == "function_expression":
         return _call(tree["value"], children, at)
+    if kind == "multi_select_dict":
+        return Spot(tuple(_view(children, shape) for shape in at.shapes))
     spots = [_grow(child, at) for child in children if child["type"] != "literal"] if kind != "literal" else []
     if kind == "or_expression":
         return spots[0] if spots else NOWHERE
@@ -168,12 +175,25 @@ def _grow(tree: Tree, at: Spot) -> Spot:
     return NOWHERE
 
 
+def _view(pairs: Sequence[Tree], shape: Shape) -> Shape:
+    """What `{a: x, b: y}` makes of a place: names that lead elsewhere. What only the others read is left away."""
+    view = Shape(shape.name, "object")
+    for pair in pairs:
+        known = set(shape.fields)
+        spot = _grow(pair["children"][0], Spot((shape,)))
+        if view.aliases:
+            for name in set(shape.fields) - known:
+                shape.fields[name].presence = 0.0
+        if spot.shapes:
+            view.aliases[pair["value"]] = spot.shapes[0]
+    return view
+
+
 def _index(tree: Tree, at: Spot, kind: str) -> Spot:
     if at.many:
         return Spot(at.shapes, kind == "slice")
-    if kind == "index" and tree["value"] >= 0:
-        for shape in at.shapes:
-            shape.least = max(shape.least, tree["value"] + 1)
+    for shape in at.shapes if kind != "slice" else ():
+        shape.least = max(shape.least, LISTED if kind == "lookup" else tree["value"] + 1)
     return at.each(Shape.items, many=kind == "slice")
 
 

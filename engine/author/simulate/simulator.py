@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.author.simulate import vocabulary
@@ -17,11 +19,15 @@ from engine.core.clock import Clock
 from engine.core.errors import Json
 from engine.core.kinds import Auth
 from engine.core.registry import Registry
-from engine.core.values import Secret
+from engine.core.settle import Choice, inside
+from engine.core.values import Secret, param_of
 from engine.core.vendor import Stand
 from engine.core.wire import as_text
 from engine.flow.plan import Plan
 from engine.spec.model import Param, Pipeline
+
+if TYPE_CHECKING:
+    from engine.app import Engine
 
 FAST = "10000/s"
 """There is nobody to be spared."""
@@ -33,10 +39,15 @@ class Open:
 
     auth: Auth | None
     server: Server
+    world: World
 
     def reach(self, url: str) -> str:
         """Where an address of the real vendor is answered instead."""
         return self.server.reach(url)
+
+    def rows(self, endpoint: str) -> Sequence[Json]:
+        """The made-up records of an endpoint that is read from files."""
+        return [row for unit in self.world.units.get(endpoint, []) for row in unit.rows]
 
 
 @dataclass
@@ -51,9 +62,15 @@ class Simulator:
     clock: Clock
     read: Callable[[str], bytes] | None = None
 
+    @classmethod
+    def of(cls, engine: Engine, tool: str | Path, seed: int = 1) -> Simulator:
+        """The simulated vendor of a page, for `engine.run(tool, vendor=…)` in a storage of its own."""
+        return cls(engine.registry, seed, engine.simulated_clock(seed), engine.beside(tool))
+
     def params(self, pipeline: Pipeline, given: Mapping[str, Json]) -> Mapping[str, Json]:
         """A value for each param that nobody set: its example, else its default, else something that fits its name."""
         gates = {one.skip_unless.param for one in pipeline.endpoints.values() if one.skip_unless}
+        options = {param_of(one.by): next(iter(one.options)) for one in inside(pipeline, Choice)}
         found: dict[str, Json] = {}
         for name, param in pipeline.params.items():
             if given.get(name) is not None:
@@ -62,6 +79,8 @@ class Simulator:
                 found[name] = FAST
             elif param.example is not None:
                 found[name] = _typed(param.example, param)
+            elif name in options and param.default is None:
+                found[name] = options[name]
             elif param.default is None and (not param.optional or name in gates):
                 found[name] = self._made_up(name, param)
         return found
@@ -96,7 +115,7 @@ class Simulator:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
-            yield Open(auth, server)
+            yield Open(auth, server, world)
         finally:
             server.shutdown()
             server.server_close()

@@ -18,7 +18,7 @@ from engine.core.select.fields import (
     merge,
     schema,
 )
-from engine.core.select.raw import MISSING, Missing, raw_reader, split, value_reader
+from engine.core.select.raw import MISSING, Missing, raw_reader, split
 
 __all__ = [
     "MISSING",
@@ -41,7 +41,6 @@ __all__ = [
     "schema",
     "split",
     "translate",
-    "value_reader",
 ]
 
 

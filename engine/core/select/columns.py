@@ -202,6 +202,7 @@ SAID = {
     "expref": "expressions for functions",
     "function_expression": "functions",
     "literal": "literals",
+    "lookup": "elements whose number is a field",
     "multi_select_dict": "selections of several values",
     "multi_select_list": "selections of several values",
     "slice": "slices",

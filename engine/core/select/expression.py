@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
-import jmespath
+from jmespath import ast
 from jmespath.exceptions import EmptyExpressionError, JMESPathTypeError, ParseError
 from jmespath.functions import TYPES_MAP
+from jmespath.parser import ParsedResult, Parser
 from jmespath.visitor import TreeInterpreter
 
 from engine.core.errors import Json, Mistake
 from engine.core.select import mistakes
-from engine.core.values import Spelled
+from engine.core.values import Spelled, param_of
 
 Tree = Any
 """A node as jmespath.py parses it: `type`, `children`, `value`."""
@@ -29,6 +30,21 @@ class SelectError(Exception):
     """An expression met a value it cannot work with; the message is for the author of the page."""
 
 
+class _Parser(Parser):
+    """Reads `index[pointer]` besides what the specification knows: the element whose number a field of the root is."""
+
+    _CACHE: ClassVar[dict[str, ParsedResult]] = {}  # the library's own knows no such expressions
+
+    def _token_led_lbracket(self: Any, left: Tree) -> Tree:  # Any: its stubs leave out what a subclass needs
+        token = self._lookahead_token(0)
+        if not token["type"].endswith("quoted_identifier") or self._lookahead(1) != "rbracket":
+            return super()._token_led_lbracket(left)  # type: ignore[misc]  # the same
+        self._advance()
+        self._advance()
+        lookup: Tree = {"type": "lookup", "children": [], "value": token["value"]}
+        return ast.index_expression([left, lookup])
+
+
 class _Interpreter(TreeInterpreter):
     def visit_comparator(self, node: Tree, value: Json) -> Json:
         # The specification gives null where types differ; the library lets Python's TypeError through.
@@ -38,18 +54,42 @@ class _Interpreter(TreeInterpreter):
         return super().visit_comparator(node, value)
 
 
+class _Rooted(_Interpreter):
+    """Knows the document as a whole, which lookups read."""
+
+    def __init__(self, root: Json) -> None:
+        super().__init__()
+        self.root = root
+
+    def visit_lookup(self, node: Tree, value: Json) -> Json:
+        number = self.root.get(node["value"]) if isinstance(self.root, dict) else None
+        if not isinstance(value, list) or not isinstance(number, int) or isinstance(number, bool):
+            return None
+        return value[number] if 0 <= number < len(value) else None
+
+
 INTERPRETER = _Interpreter()  # keeps nothing of what it visits, so all threads share it
 
 
 class Jmes(Spelled):
-    """A JMESPath expression written on a page."""
+    """A JMESPath expression written on a page, or one whole `${param.name}` that stands for one."""
 
     says = "a JMESPath expression"
+    param: str | None = None
+    """The param whose value it is."""
 
     @classmethod
     def check(cls, text: str) -> None:
         """Raise Mistake when the text is no JMESPath."""
-        compile(text)
+        if param_of(text) is None:
+            compile(text)
+
+    def filled(self, value: str) -> Jmes:
+        """The expression that its param stands for; raises Mistake when that is no JMESPath."""
+        compile(value)
+        found = Jmes(value)
+        found.param = param_of(self)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +106,7 @@ class Selection:
                 document = document.get(key) if isinstance(document, dict) else None
             return document
         try:
-            return INTERPRETER.visit(self.tree, document)
+            return (_Rooted(document) if self.lookups else INTERPRETER).visit(self.tree, document)
         except JMESPathTypeError as error:
             raise SelectError(_needs(error)) from None
         except RecursionError:
@@ -81,6 +121,11 @@ class Selection:
         if not all(node["type"] in ("field", "current") for node in nodes):
             return None
         return tuple(node["value"] for node in nodes if node["type"] == "field")
+
+    @cached_property
+    def lookups(self) -> frozenset[str]:
+        """The fields of the root whose values are numbers of elements: `pointer` in `index[pointer]`."""
+        return frozenset(node["value"] for node in mistakes.nodes(self.tree) if node["type"] == "lookup")
 
     @cached_property
     def paths(self) -> frozenset[Path]:
@@ -103,7 +148,7 @@ class Selection:
 def compile(text: str) -> Selection:
     """The expression, ready to be applied; raises Mistake with the place when the text is no JMESPath."""
     try:
-        tree: Tree = jmespath.compile(mistakes.without_old_literals(text)).parsed
+        tree: Tree = _Parser().parse(mistakes.without_old_literals(text)).parsed
         mistakes.check(text, tree)
     except EmptyExpressionError:
         raise mistakes.empty() from None
@@ -146,8 +191,10 @@ class _Reads:
             self.inside(rest)
         elif kind == "expref":  # a function applies it to the elements of a list
             self.inside(children)
-        elif kind in ("index", "slice"):
+        elif kind in ("index", "slice", "lookup"):
             self.use(at)
+            if kind == "lookup":
+                self.use((node["value"],))
         else:
             if kind.startswith("multi_select") and at:
                 self.use(at)  # gives null where this is null, so that must stay to be seen

@@ -106,7 +106,7 @@ def check(text: str, tree: Mapping[str, Any]) -> None:
                 f"write '{inner}' for the text, or @.\"{inner}\" for the field",
                 offset=found.start("it"),
             )
-    for node, parent in _nodes(tree):
+    for node, parent in _below(tree):
         if node["type"] == "function_expression":
             _check_call(text, node["value"], len(node["children"]))
         elif node["type"] == "expref" and parent != "function_expression":
@@ -130,11 +130,16 @@ def _check_call(text: str, name: str, given: int) -> None:
         raise Mistake("jmespath", f"{name}() takes {wants}, {given} given", offset=offset)
 
 
-def _nodes(node: Any, parent: str = "") -> Iterator[tuple[Mapping[str, Any], str]]:
+def nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every node of an expression."""
+    return (node for node, _ in _below(tree))
+
+
+def _below(node: Any, parent: str = "") -> Iterator[tuple[Mapping[str, Any], str]]:
     if isinstance(node, Mapping):  # a slice has numbers for children
         yield node, parent
         for child in node.get("children", ()):
-            yield from _nodes(child, node["type"])
+            yield from _below(child, node["type"])
 
 
 def _blanked(quoted: re.Match[str]) -> str:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.core.errors import Json
 from engine.core.select.expression import Path, SelectError
 from engine.core.select.fields import spellable
 
@@ -42,11 +41,6 @@ def raw_reader(path: Path) -> Callable[[bytes], list[msgspec.Raw | None]]:
     """
     read = _reader(path, msgspec.Raw)
     return lambda body: [None if raw is None or raw == NULL else raw for raw in read(body)]
-
-
-def value_reader(path: Path) -> Callable[[bytes], list[Json]]:
-    """The same with decoded values."""
-    return _reader(path, Any)
 
 
 @lru_cache(maxsize=1024)

@@ -23,8 +23,8 @@ __all__ = [
     "Sql",
     "TableRef",
     "columns_of",
+    "computed",
     "expression",
-    "expression_type",
     "query",
     "query_type",
     "tables_of",
@@ -74,22 +74,30 @@ def tables_of(text: str) -> tuple[TableRef, ...]:
     return tuple(TableRef(name, offset) for name, offset in syntax.tables(syntax.read_query(text)))
 
 
-def expression(text: str, *, columns: Mapping[str, pl.DataType], constants: Constants) -> pl.Expr:
-    """The expression for Polars; its integers are Int64, its datetimes UTC. It cannot fail on data. Raises Mistake."""
+def expression(text: str, columns: Mapping[str, pl.DataType], constants: Constants) -> tuple[pl.Expr, pl.DataType]:
+    """The expression for Polars, with its type; its integers are Int64, its datetimes UTC. Raises Mistake.
+
+    It cannot fail on data.
+    """
     from engine.core.sql import rows
 
-    return rows.compile(text, columns, constants)[0]
+    return rows.compile(text, columns, constants)
 
 
-def expression_type(text: str, columns: Mapping[str, pl.DataType], constants: Constants) -> pl.DataType:
-    """The type of an expression, found by running it on a sample row. Raises Mistake."""
+def computed(
+    texts: Mapping[str, tuple[str, pl.DataType | None]], columns: Mapping[str, pl.DataType], constants: Constants
+) -> dict[str, tuple[pl.Expr, pl.DataType]]:
+    """Expressions with their types, each over the columns and those before it; one that is declared becomes its type.
+
+    Raises Mistake, whose message begins with the name, where an expression gives another type than is declared.
+    """
     from engine.core.sql import rows
 
-    return rows.compile(text, columns, constants)[1]
+    return rows.computed(texts, columns, constants)
 
 
-def query(text: str, *, tables: Mapping[str, pl.LazyFrame], constants: Constants) -> pl.LazyFrame:
-    """The rows of a query, lazy, in its own order; what that leaves open is ordered by all columns. Raises Mistake."""
+def query(text: str, *, tables: Mapping[str, pl.LazyFrame], constants: Constants) -> pl.DataFrame:
+    """The rows of a query, in its own order; what that leaves open is ordered by all columns. Raises Mistake."""
     from engine.core.sql import queries
 
     return queries.run(text, tables, constants)

@@ -13,9 +13,9 @@ from engine.core.errors import Mistake, nearest
 from engine.core.sql import syntax
 from engine.core.sql.functions import AGGREGATE
 from engine.core.sql.scope import TROUBLE, Scope, Source, sample, settle, write
-from engine.core.sql.scope import named as type_named
 from engine.core.sql.syntax import refuse, show
 from engine.core.sql.typed import walk
+from engine.core.sql.words import named as type_named
 
 Tables = Mapping[str, pl.LazyFrame]
 
@@ -32,11 +32,18 @@ def types(
         raise _plain(str(error), text) from None
 
 
-def run(text: str, tables: Tables, constants: Mapping[str, object]) -> pl.LazyFrame:
-    """The rows of a query. Raises Mistake."""
-    read = {name for name, _ in syntax.tables(syntax.read_query(text))}
-    types(text, {name: rows.collect_schema() if name in read else {} for name, rows in tables.items()}, constants)
-    return _settled(Build(constants).frame(syntax.read_query(text), tables, ordered=True))
+def run(text: str, tables: Tables, constants: Mapping[str, object]) -> pl.DataFrame:
+    """The rows of a query. Raises Mistake.
+
+    They are worked out in memory and not streamed: streaming adds up floats in the order in which threads end.
+    """
+    try:
+        rows = Build(constants).frame(syntax.read_query(text), tables, ordered=True)
+        return _settled(rows).collect(engine="in-memory")
+    except TROUBLE:
+        read = {name for name, _ in syntax.tables(syntax.read_query(text))}
+        types(text, {name: tables[name].collect_schema() for name in read}, constants)  # tells what is wrong with it
+        raise
 
 
 @dataclass

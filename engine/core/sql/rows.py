@@ -11,6 +11,7 @@ from engine.core.errors import Mistake
 from engine.core.sql import syntax
 from engine.core.sql.scope import TROUBLE, Scope, Source, sample, settle, write
 from engine.core.sql.typed import walk
+from engine.core.sql.words import named
 
 
 def compile(
@@ -27,6 +28,25 @@ def compile(
         raise Mistake("sql", "the types of this expression do not fit together") from None
     kind = settle(found, "this expression")
     return (made if kind == found else made.cast(kind)), kind
+
+
+def computed(
+    texts: Mapping[str, tuple[str, pl.DataType | None]],
+    columns: Mapping[str, pl.DataType],
+    constants: Mapping[str, object],
+) -> dict[str, tuple[pl.Expr, pl.DataType]]:
+    """Expressions with their types, each over the columns and those before it. Raises Mistake."""
+    known, found = dict(columns), {}
+    for name, (text, declared) in texts.items():
+        made, kind = compile(text, known, constants)
+        wanted = declared or (pl.List(pl.String()) if isinstance(kind, pl.List) else kind)
+        lists = isinstance(kind, pl.List) and isinstance(wanted, pl.List)
+        if kind != wanted and not lists and not (kind.is_integer() and wanted.is_float()):
+            message = f"{name} is declared {named(wanted)}, its SQL gives {named(kind)}"
+            raise Mistake("column-type", message, "declare what it gives, or change the SQL")
+        found[name] = (made if kind == wanted else made.cast(wanted)), wanted
+        known[name] = wanted
+    return found
 
 
 def _instance(kind: pl.DataType | type[pl.DataType]) -> pl.DataType:

@@ -111,21 +111,6 @@ def write(node: exp.Expr) -> str:
     return node.sql(dialect=Page, identify=True, comments=False)
 
 
-def named(kind: pl.DataType | None) -> str:
-    """A type in the words of a page."""
-    if kind is None:
-        return "unknown"
-    if kind.is_integer():
-        return "an integer"
-    if kind.is_numeric():
-        return "a float"
-    words: dict[type[pl.DataType], str] = {
-        pl.String: "a string", pl.Boolean: "a boolean", pl.Datetime: "a datetime", pl.Date: "a date", pl.List: "a list",
-        pl.Duration: "a length of time", pl.Null: "null",
-    }  # fmt: skip
-    return words.get(type(kind), "a value of another kind")
-
-
 def settle(kind: pl.DataType, what: str, offset: int = 0) -> pl.DataType:
     """The type of a column of ours that a result becomes. Raises Mistake."""
     if isinstance(kind, pl.Duration):

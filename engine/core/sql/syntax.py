@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from sqlglot import exp, parser
 from sqlglot.dialects.dialect import Dialect
@@ -41,6 +42,7 @@ VALUES = (
 )  # fmt: skip
 """What has a type of its own."""
 ROW = (*VALUES, exp.Identifier, exp.If, exp.DataType, exp.DataTypeParam, exp.Var)
+FIRST = ("SELECT", "WITH")
 SELECT = (
     *ROW, exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Qualify, exp.Order, exp.Ordered,
     exp.Limit, exp.Offset, exp.Distinct, exp.Alias, exp.TableAlias, exp.Table, exp.Subquery, exp.With, exp.CTE,
@@ -91,6 +93,10 @@ def read_expression(text: str) -> exp.Expr:
 
 def read_query(text: str) -> exp.Query:
     """The tree of one SELECT. Raises Mistake."""
+    word = re.match(r"\s*(\w+)", text)
+    if word and (near := nearest(word[1].upper(), FIRST)) and word[1].upper() not in FIRST:
+        text = f'a query cannot start with "{word[1]}"{near}'
+        raise Mistake("sql", text, "write SELECT … FROM …", offset=word.start(1))
     tree = _one(text, "one SELECT")
     if not isinstance(tree, (exp.Select, exp.SetOperation)):
         raise Mistake("sql", "a table's sql is one SELECT and nothing else", "write SELECT … FROM …")

@@ -11,8 +11,9 @@ from sqlglot import exp
 from engine.core.errors import Mistake, nearest
 from engine.core.sql import own
 from engine.core.sql.functions import AGGREGATE, FUNCTIONS, OWN, WINDOW
-from engine.core.sql.scope import TROUBLE, Scope, Source, named, write
+from engine.core.sql.scope import TROUBLE, Scope, Source, write
 from engine.core.sql.syntax import COMPARISONS, NAMESPACES, VALUES, Page, refuse, show
+from engine.core.sql.words import named
 
 BOOLEAN = ("Boolean", "")
 SECONDS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}

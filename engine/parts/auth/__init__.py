@@ -1,3 +1,3 @@
 """How requests are signed."""
 
-WORDS = ("none", "bearer", "api_key", "google_service_account")
+WORDS = ("none", "choose", "bearer", "api_key", "oauth2_client_credentials", "google_service_account")

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
+from engine.core.credential import Credential
 from engine.core.kinds import Auth, Token, reveal
-from engine.core.template import Template
 from engine.core.wire import Place, Request
 
 
@@ -18,7 +18,7 @@ class ApiKey(Auth):
           auth: { api_key: { key: "${secret.key}", send: header.X-API-KEY } }
     """
 
-    key: Template = Field(description="The key, from a secret.")
+    key: Credential = Field(description="The key, from a secret.")
     send: Place = Field(description="Where it goes: header.X-API-KEY, query.key, cookie.session.")
     prefix: str = Field("", description="A text in front of the key, such as `token `.")
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
+from engine.core.credential import Credential
 from engine.core.kinds import Auth, Token, reveal
-from engine.core.template import Template
 from engine.core.wire import Place, Request
 
 AUTHORIZATION = Place("header.Authorization")
@@ -20,7 +20,7 @@ class Bearer(Auth):
           auth: { bearer: { token: "${secret.token}" } }
     """
 
-    token: Template = Field(description="The token, from a secret.")
+    token: Credential = Field(description="The token, from a secret.")
 
     def sign(self, request: Request, token: Token) -> Request:
         """The request with the token."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Generator, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field
 
 from engine.core import jsontext
-from engine.core.errors import CollectionError, ConfigError, Json
+from engine.core.credential import Credential
+from engine.core.errors import ConfigError
 from engine.core.kinds import Auth, Token, reveal
-from engine.core.template import Template
 from engine.core.values import Secret
-from engine.core.wire import Page, Place, Request
+from engine.core.wire import Page, Request
+from engine.parts.auth._oauth import AUTHORIZATION, answered, granted, holds, issued
 
-AUTHORIZATION = Place("header.Authorization")
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LIFE_SECONDS = 3600
 EARLY_SECONDS = 225
@@ -42,7 +40,7 @@ class GoogleServiceAccount(Auth):
 
     renewable: ClassVar[bool] = True
 
-    key: Template = Field(description="The key file's JSON, from a secret.")
+    key: Credential = Field(description="The key file's JSON, from a secret.")
     scopes: list[str] = Field(
         ["https://www.googleapis.com/auth/cloud-platform"], description="The OAuth scopes that are asked for."
     )
@@ -69,10 +67,7 @@ class GoogleServiceAccount(Auth):
             ) from None
         form = {"grant_type": GRANT, "assertion": signed}
         page = yield Request("POST", account["token_uri"], body=form, form=True)
-        answer = page.answer if page.status == 200 else None
-        if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            reason = _reason(page).replace(signed, "***")  # the assertion itself is as good as a password for an hour
-            raise CollectionError(f"sign-in was refused with status {page.status}{reason}", REFUSED)
+        answer = granted(page, REFUSED, signed)  # the assertion itself is as good as a password for an hour
         life = float(answer.get("expires_in", LIFE_SECONDS))
         return Token(Secret(answer["access_token"], "access token"), now + max(life - EARLY_SECONDS, life / 2))
 
@@ -126,21 +121,15 @@ class GoogleServiceAccount(Auth):
             return None
         body = request.body if isinstance(request.body, dict) else {}
         if not self._signed(str(body.get("assertion", "")), account, now):
-            return _answer(request, 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
+            return answered(request, 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
         expires = int(now) + LIFE_SECONDS
-        token = f"simulated.{expires}.{self._seal(expires)}"
-        return _answer(request, 200, {"access_token": token, "expires_in": LIFE_SECONDS - 1, "token_type": "Bearer"})
+        token = issued(reveal(self.key), expires)
+        return answered(request, 200, {"access_token": token, "expires_in": LIFE_SECONDS - 1, "token_type": "Bearer"})
 
     def admit(self, request: Request, now: float) -> bool:
         """Whether the request carries a token that `grant` gave and that has not expired."""
         scheme, _, token = str(request.get(AUTHORIZATION) or "").partition(" ")
-        pieces = token.split(".")
-        if scheme != "Bearer" or len(pieces) != 3 or not pieces[1].isdigit():
-            return False
-        return hmac.compare_digest(pieces[2], self._seal(int(pieces[1]))) and int(pieces[1]) > now
-
-    def _seal(self, expires: int) -> str:
-        return hmac.new(reveal(self.key).encode(), str(expires).encode(), hashlib.sha256).hexdigest()
+        return scheme == "Bearer" and holds(reveal(self.key), token, now)
 
     def _signed(self, assertion: str, account: dict[str, str], now: float) -> bool:
         import jwt
@@ -162,17 +151,3 @@ class GoogleServiceAccount(Auth):
 
 
 REFUSED = "check that the key is not deleted or disabled, that its account may use the API, and this machine's clock"
-
-
-def _reason(page: Page) -> str:
-    """OAuth's own words for a refusal; the rest of the answer may hold what must not be shown."""
-    try:
-        answer = page.answer
-    except ValueError:
-        return ""
-    words = [answer.get("error"), answer.get("error_description")] if isinstance(answer, dict) else []
-    return "".join(f": {word}" for word in words if isinstance(word, str))
-
-
-def _answer(request: Request, status: int, body: dict[str, Json]) -> Page:
-    return Page(request, status, {"content-type": "application/json"}, jsontext.write(body))

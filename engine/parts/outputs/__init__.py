@@ -1,3 +1,3 @@
 """What comes out."""
 
-WORDS = ("parquet", "csv", "json", "jsonl", "html")
+WORDS = ("parquet", "csv", "json", "jsonl", "excel", "html")

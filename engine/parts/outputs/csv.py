@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
 
-from engine.core.kinds import About, Output
-from engine.core.values import TableName
+from engine.core.kinds import About
+from engine.parts.outputs._one import OneTable
 from engine.parts.outputs._text import json_text, rfc3339
 
 STARTS_A_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 PLAIN_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
 
-class Csv(Output):
+class Csv(OneTable):
     """One table as a CSV file: UTF-8, a header, RFC 4180 quotes, lines that end with a line feed.
 
     Times are RFC 3339 in UTC (`2026-01-02T03:04:05Z`), lists and objects are JSON text; a missing value is an empty
@@ -33,13 +33,7 @@ class Csv(Output):
     """
 
     suffix: ClassVar[str] = ".csv"
-    short: ClassVar[str | None] = "table"
-    table: TableName = Field(description="The table that is written.")
     separator: Literal[",", ";", "|", "\t"] = Field(",", description="What stands between two fields.")
-
-    def tables(self) -> Sequence[str]:
-        """The one table."""
-        return (self.table,)
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write one row after the other."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
-from pydantic import Field
 
-from engine.core.kinds import About, Output
-from engine.core.values import TableName
+from engine.core.kinds import About
+from engine.parts.outputs._one import OneTable
 from engine.parts.outputs._text import json_lines
 
 
-class Json(Output):
+class Json(OneTable):
     """One table as a JSON array of objects: UTF-8, one object a line, written as the rows come.
 
     Times are RFC 3339 in UTC, lists and objects stay what they are, a missing value is null, and so are the numbers
@@ -27,12 +26,6 @@ class Json(Output):
     """
 
     suffix: ClassVar[str] = ".json"
-    short: ClassVar[str | None] = "table"
-    table: TableName = Field(description="The table that is written.")
-
-    def tables(self) -> Sequence[str]:
-        """The one table."""
-        return (self.table,)
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write the array without ever holding it."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
-from pydantic import Field
 
-from engine.core.kinds import About, Output
-from engine.core.values import TableName
+from engine.core.kinds import About
+from engine.parts.outputs._one import OneTable
 
 ROWS_A_GROUP = 50_000
 
 
-class Parquet(Output):
+class Parquet(OneTable):
     """One table as a Parquet file, compressed with zstd.
 
     Every column keeps its type, lists stay lists. A column of type `json` is a text that holds JSON.
@@ -27,12 +26,6 @@ class Parquet(Output):
     """
 
     suffix: ClassVar[str] = ".parquet"
-    short: ClassVar[str | None] = "table"
-    table: TableName = Field(description="The table that is written.")
-
-    def tables(self) -> Sequence[str]:
-        """The one table."""
-        return (self.table,)
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write the table in row groups of a fixed size, so that the same rows give the same bytes."""

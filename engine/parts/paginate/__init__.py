@@ -1,3 +1,3 @@
 """How one page leads to the next."""
 
-WORDS = ("none", "cursor", "offset", "start_key")
+WORDS = ("none", "choose", "cursor", "offset", "page_number", "start_key")

@@ -8,15 +8,16 @@ from pydantic import Field
 
 from engine.core.errors import Json
 from engine.core.kinds import Cursor, PageSize, Paginator, Served
-from engine.core.select import Jmes, compile
+from engine.core.select import Jmes
 from engine.core.wire import Page, Place, Request
+from engine.parts.paginate._totals import number, told
 
 
 class Offset(Paginator):
     """Sends the number of records seen so far.
 
-    Stops when `total` is reached; without it at the first page shorter than `size`, or without `size` at the first
-    empty page.
+    Stops when `total` is reached; without it, or without `size`, at the first empty page. With `size` it also stops at
+    a page shorter than the first: a first page below `size` may be all, or the most that this vendor gives.
 
     Example:
         endpoints:
@@ -31,37 +32,36 @@ class Offset(Paginator):
     total: Jmes | None = Field(None, description="Where the answer says how many there are.")
 
     def start(self) -> Cursor:
-        """From the first record."""
-        return 0
+        """From the first record; `length` is that of the first page, 0 before it."""
+        return {"offset": 0, "length": 0}
 
     def aim(self, request: Request, cursor: Cursor) -> Request:
         """The request with page size and offset."""
         if self.size:
             request = request.put(self.size.send, self.size.value)
-        return request.put(self.send, cursor)
+        return request.put(self.send, cursor["offset"])
 
     def after(self, cursor: Cursor, page: Page) -> Cursor | None:
         """The offset behind this page."""
         seen, total = len(page.rows), self.declared(page)
-        if seen == 0 or (total is not None and cursor + seen >= total):
+        following = {"offset": cursor["offset"] + seen, "length": cursor["length"] or seen}
+        if seen == 0 or (total is not None and following["offset"] >= total):
             return None
-        if total is None and self.size and seen < self.size.value:
-            return None
-        return cursor + seen
+        return None if total is None and self.size and seen < cursor["length"] else following
 
     def past(self, cursor: Cursor, total: int | None) -> Cursor | None:
         """The offset behind a page of full size."""
-        following = cursor + self.size.value if self.size else None
-        return None if following is None or (total is not None and following >= total) else following
+        if self.size is None:
+            return None
+        following = cursor["offset"] + (cursor["length"] or self.size.value)
+        return None if total is not None and following >= total else {**cursor, "offset": following}
 
     def declared(self, page: Page) -> int | None:
         """How many records the answer says there are."""
-        total = page.read(self.total) if self.total else None
-        return int(total) if isinstance(total, (int, str)) and str(total).isdigit() else None
+        return number(page, self.total)
 
     def serve(self, request: Request, rows: Sequence[Json]) -> Served:
         """The rows from the offset on."""
         start = int(request.get(self.send) or 0)
         size = self.size.asked(request) if self.size else 50
-        path = (compile(self.total).plain or ())[1:] if self.total else ()
-        return Served(rows[start : start + size], answer={".".join(path): len(rows)} if path else {})
+        return Served(rows[start : start + size], *told(self.total, len(rows)))

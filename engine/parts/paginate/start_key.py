@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from engine.core.errors import Json
+from engine.core.errors import CollectionError, Json
 from engine.core.kinds import Cursor, PageSize, Paginator, Served
 from engine.core.select import Jmes, compile
 from engine.core.wire import Page, Place, Request
@@ -17,6 +17,7 @@ class StartKey(Paginator):
     """Sends the key of the last record; where that is inclusive, the next page repeats it and the repeat is dropped.
 
     Stops at an empty page, or when only the repeated record comes back: a short page may be one that the vendor cut.
+    A last record without a key ends the unit incomplete.
     Source: Apigee's count and startKey.
 
     Example:
@@ -38,8 +39,13 @@ class StartKey(Paginator):
         return request if cursor is None else request.put(self.send, cursor)
 
     def after(self, cursor: Cursor, page: Page) -> Cursor | None:
-        """The key of the last record."""
-        return page.read(self.read) if len(page.rows) > self.repeated(cursor, page) else None
+        """The key of the last record; raises CollectionError where it has none: that would look like the end."""
+        if len(page.rows) <= self.repeated(cursor, page):
+            return None
+        if (key := page.read(self.read)) is None:
+            text = f"{page.request.describe()}: the last record has nothing at read: {self.read}"
+            raise CollectionError(text, "correct read: it leads to the key of a record, as in last.name")
+        return key
 
     def repeated(self, cursor: Cursor, page: Page) -> int:
         """One, when the page begins with the record that the page before ended with."""

@@ -12,4 +12,5 @@ WORDS = (
     "row_count",
     "freshness",
     "forbid",
+    "columns_changed",
 )

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from engine.core.errors import Mistake
 from engine.core.kinds import Check, Rule, View
-from engine.core.sql import Sql, columns_of
-from engine.parts._columns import called, computed
+from engine.core.sql import Sql, columns_of, expression
+from engine.core.sql.words import called
 
 
 class Expression(Rule):
@@ -44,7 +44,7 @@ class Expression(Rule):
     def _check(self, name: str, sql: Sql, view: View) -> Check:
         import polars as pl
 
-        holds, dtype = computed(sql, view.columns, view.constants)
+        holds, dtype = expression(sql, view.columns, view.constants)
         if dtype != pl.Boolean:
             raise Mistake("sql-type", f"{sql} gives a value of type {called(dtype)}", "write what is true or false")
         # A condition on params alone is one value; beside a column of the length of the table it is one for each row.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import BeforeValidator, Field
 
 from engine.core.kinds import Check, Rule, View
-from engine.parts._columns import Text, as_type
+from engine.core.values import Text
+from engine.parts._columns import as_type
 
 if TYPE_CHECKING:
     import polars as pl

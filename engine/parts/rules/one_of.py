@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from engine.core.kinds import Check, Rule, View
-from engine.core.values import ColumnName
-from engine.parts._columns import Text, fails_where, known, meaning
+from engine.core.values import ColumnName, Text
+from engine.parts._columns import fails_where, known, meaning
 
 SHOWN = 8
 

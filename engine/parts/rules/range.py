@@ -9,10 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from engine.core.errors import Mistake
 from engine.core.kinds import Check, Rule, View
-from engine.core.sql import Sql, columns_of
+from engine.core.sql import Sql, columns_of, expression
+from engine.core.sql.words import called
 from engine.core.values import ColumnName
 from engine.core.wire import as_text
-from engine.parts._columns import called, computed, fails_where, known, meaning, runs, wrong_type
+from engine.parts._columns import fails_where, known, meaning, runs, wrong_type
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,7 +80,7 @@ class Range(Rule):
             if not (dtype.is_numeric() or dtype in (pl.Datetime, pl.Date)):
                 raise wrong_type(self.column, dtype, "a range is for numbers and times")
             if isinstance(bound, Computed):
-                limit, kind = computed(bound.sql, view.columns, view.constants)
+                limit, kind = expression(bound.sql, view.columns, view.constants)
                 # Polars compares numbers with times without a word.
                 if (dtype.is_numeric(), dtype.is_temporal()) != (kind.is_numeric(), kind.is_temporal()):
                     raise wrong_type(self.column, dtype, f"{bound.sql} is of type {called(kind)}")

@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, Field
 
 from engine.core.errors import DataError, Mistake
 from engine.core.kinds import Given
+from engine.core.sql.words import called
 from engine.core.values import ColumnName
-from engine.parts._columns import called, known
+from engine.parts._columns import known
 
 if TYPE_CHECKING:
     import polars as pl

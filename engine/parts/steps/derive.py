@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from engine.core.kinds import Given, Step
-from engine.core.sql import Sql
+from engine.core.sql import Sql, expression
 from engine.core.values import ColumnName
-from engine.parts._columns import computed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +28,6 @@ class Derive(Step):
         """The rows with the columns."""
         columns = dict(rows.collect_schema())
         for name, sql in self.columns.items():
-            value, columns[name] = computed(sql, columns, given.view.constants)
+            value, columns[name] = expression(sql, columns, given.view.constants)
             rows = rows.with_columns(value.alias(name))
         return rows

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from engine.core.kinds import Given, Step
-from engine.core.values import ColumnName
-from engine.core.wire import as_text
-from engine.parts._columns import Text, each_value, known, wrong_type
+from engine.core.values import ColumnName, Text
+from engine.parts._columns import each_value, known, wrong_type
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-def _source_texts(value: Any) -> Any:
-    return {as_text(key): one for key, one in value.items()} if isinstance(value, dict) else value
 
 
 class Map(Step):
@@ -27,7 +22,7 @@ class Map(Step):
     """
 
     column: ColumnName = Field(description="The column.")
-    values: Annotated[dict[str, Text | None], BeforeValidator(_source_texts)] = Field(
+    values: dict[Text, Text | None] = Field(
         min_length=1, description="Value -> new value, as they are written; null is a new value too."
     )
     otherwise: Text | None = Field("keep", description="What other values become: `keep` as they are, null, or a text.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from engine.core.errors import Finding, SpecError
@@ -11,12 +11,14 @@ from engine.spec.lint import asking, columns, names, templates
 from engine.spec.lint.look import Found, Look
 from engine.spec.read import Source, existing, read_page
 
-LINTS: tuple[Callable[[Look], Iterator[Found]], ...] = (
+Lint = Callable[[Look], Iterator[Found]]
+LINTS: tuple[Lint, ...] = (
     names.unknown_endpoints,
     names.unknown_tables,
     names.unreadable_queries,
     names.unknown_switches,
     names.wrong_defaults,
+    names.wrong_choices,
     names.circles,
     names.endpoints_without_table,
     names.unused_params,
@@ -29,6 +31,8 @@ LINTS: tuple[Callable[[Look], Iterator[Found]], ...] = (
     templates.windows_without_incremental,
     templates.templates_that_nobody_fills,
     templates.aliases_that_hide,
+    asking.assumed_endpoints,
+    asking.wrong_addresses,
     asking.unknown_roots,
     asking.headers_in_capitals,
     asking.unreachable_responses,
@@ -41,6 +45,9 @@ LINTS: tuple[Callable[[Look], Iterator[Found]], ...] = (
     columns.wrong_columns,
 )
 
+TYPED: tuple[Lint, ...] = (names.unreadable_queries, columns.wrong_columns)
+"""Those that type SQL, which takes most of the time."""
+
 
 def lint_file(path: Path, registry: Registry) -> list[Finding]:
     """What is wrong with the page in a file, sorted by place; an empty list when nothing is."""
@@ -51,10 +58,10 @@ def lint_file(path: Path, registry: Registry) -> list[Finding]:
     return lint(source)
 
 
-def lint(source: Source) -> list[Finding]:
+def lint(source: Source, lints: Sequence[Lint] = LINTS) -> list[Finding]:
     """What is wrong with a page that could be read, sorted by place."""
     look = Look(source)
-    return _sorted([_finding(source, found) for run in LINTS for found in run(look)])
+    return _sorted([_finding(source, found) for run in lints for found in run(look)])
 
 
 def _finding(source: Source, found: Found) -> Finding:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
-from engine.core import select
+from engine.core import select, template
+from engine.core.credential import EXPOSED, check_address, has_user
 from engine.core.errors import Mistake, nearest
 from engine.core.values import Duration
-from engine.spec.lint.look import Found, Look, leaves
-from engine.spec.model import Endpoint, Response, Table
+from engine.spec.lint.look import Found, Look, leaves, references_in
+from engine.spec.model import Response, Table
 
 READ = ("answer", "headers", "status", "rows", "last", "link", "window")
 """What paginators may read of an answer."""
+
+
+def assumed_endpoints(look: Look) -> Iterator[Found]:
+    """Nobody can be sure of an endpoint: no mistake, but whoever reads its tables must know."""
+    for name, endpoint in look.pipeline.endpoints.items():
+        if endpoint.assumed:
+            message = f'"{name}" rests on assumption: {endpoint.assumed}'
+            mistake = Mistake("assumed", message, "take assumed out once the vendor has confirmed it")
+            yield Found(("endpoints", name, "assumed"), mistake, "note")
 
 
 def unknown_roots(look: Look) -> Iterator[Found]:
@@ -26,6 +36,25 @@ def unknown_roots(look: Look) -> Iterator[Found]:
                 fix = f"write answer.{text}" if not near and root != "*" else f"it can start with {', '.join(READ)}"
                 message = f'this starts with "{root}", which is no part of an answer{near}'
                 yield Found(path, Mistake("unknown-root", message, fix, offset=max(text.find(root), 0)))
+
+
+def wrong_addresses(look: Look) -> Iterator[Found]:
+    """A base address cannot be asked, or an address holds a password; params stand for their defaults."""
+    defaults = {name: param.default for name, param in look.pipeline.params.items()}
+    known = {name: value for name, value in defaults.items() if isinstance(value, str) and "${" not in value}
+    for path, text in look.leaves:
+        if not isinstance(text, str):
+            continue
+        names = [one.path[0] for one in references_in(text) if one.namespace == "param" and one.path]
+        place = ("params", names[0], "default") if names else path
+        try:
+            if path[-1] == "base_url" and set(names) <= set(known):
+                check_address(str(template.render(text, {"param": known})))
+            elif has_user(text):
+                check_address(text)
+        except Mistake as mistake:
+            if mistake.code in ("address", EXPOSED):  # of names that nobody knows another lint tells
+                yield Found(place, mistake)
 
 
 def headers_in_capitals(look: Look) -> Iterator[Found]:
@@ -107,6 +136,12 @@ def tables_without_key(look: Look) -> Iterator[Found]:
             message = f'"{part}" gives only what is new; without a key its records are added, changed ones once more'
             fix = "write key: COLUMN, or say mode: append where that is meant"
             yield Found(("tables", name), Mistake("no-key", message, fix), "warning", key=True)
+        if not table.key and table.mode == "append":
+            how = {one: endpoint.incremental for one, endpoint in look.pipeline.endpoints.items() if one in table.from_}
+            for again in (one for one, asked in how.items() if asked and asked.overlap.seconds):
+                message = f'"{again}" asks for its overlap once more; without a key those records are added again'
+                fix = "write key: COLUMN and take mode out, or take overlap out of incremental"
+                yield Found(("tables", name, "mode"), Mistake("no-key", message, fix), "warning")
 
 
 def units_without_time(look: Look) -> Iterator[Found]:
@@ -121,13 +156,4 @@ def units_without_time(look: Look) -> Iterator[Found]:
 
 def _partial(look: Look, table: Table) -> str | None:
     """The first endpoint of a table that gives only what is new or changed."""
-    endpoints: Sequence[tuple[str, Endpoint | None]] = [
-        (name, look.pipeline.endpoints.get(name)) for name in table.from_
-    ]
-    for name, one in endpoints:
-        if one and (
-            one.incremental
-            or any(p.when_changed or any(u.when_changed for u in p.union) for p in one.for_each.values())
-        ):
-            return name
-    return None
+    return next((name for name in table.from_ if look.pipeline.gives_a_part(name)), None)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -17,10 +16,11 @@ from pydantic import BaseModel
 from engine.core import sql
 from engine.core.errors import Json, Mistake, nearest
 from engine.core.kinds import Given, Lookup, Rule, Step, View
+from engine.core.order import Circle, ordered
 from engine.core.sql import Sql
 from engine.core.values import ColumnName, TableName
 from engine.spec.lint.look import Found, Look, leaves
-from engine.spec.model import Param, Table
+from engine.spec.model import RAW, Column, Param, Table
 from engine.spec.params import typed
 from engine.spec.read import Loc
 from engine.spec.yamlfile import Node
@@ -57,13 +57,14 @@ def wrong_columns(look: Look) -> Iterator[Found]:
 
 def needs_columns(table: Table) -> bool:
     """Whether anything of a table names columns."""
-    return bool(table.sql or table.where or table.delete_when or table.validate_ or table.enrich)
+    worked_out = any(column.sql for column in table.columns.values())
+    return bool(worked_out or table.sql or table.where or table.delete_when or table.validate_ or table.enrich)
 
 
 def wrong_keys(look: Look) -> Iterator[Found]:
     """A key, or the order of deduplicate, names a column that the table does not have."""
     for name, table in look.pipeline.tables.items():
-        if not table.columns:
+        if not table.columns or table.other_columns == "keep":
             continue
         named: list[tuple[Loc, str]] = [(("tables", name, "key", n), one) for n, one in enumerate(table.key)]
         if table.deduplicate and table.deduplicate.order_by:
@@ -121,9 +122,36 @@ class Trial:
             return None
         import polars as pl
 
-        if any(column.type is None for column in table.columns.values()):
+        if any(column.type is None and not column.sql for column in table.columns.values()):
             self.untyped.add(name)
-        return {one: TYPES[column.type] if column.type else pl.Null() for one, column in table.columns.items()}
+        raw = {RAW: TYPES["json"]}
+        known = {one: TYPES[column.type] if column.type else pl.Null() for one, column in table.columns.items()}
+        read: Schema = {one: kind for one, kind in known.items() if not table.columns[one].sql}
+        if table.other_columns == "keep":
+            return None
+        for one, column in table.columns.items():
+            if column.sql:
+                known[one] = self._worked_out(("tables", name, "columns", one), column, {**read, **raw}, name)
+                read = {**read, one: known[one]}
+        return known | (raw if table.other_columns == "raw" else {})
+
+    def _worked_out(self, path: Loc, column: Column, known: Schema, name: str) -> pl.DataType:
+        """The type of a column with SQL; the declared one where it cannot be told."""
+        import polars as pl
+
+        from engine.core.sql.types import TYPES
+
+        declared = TYPES[column.type] if column.type else None
+        assert column.sql
+        if name in self.untyped:
+            self._names((*path, "sql"), column.sql, known)
+            return declared or pl.Null()
+        try:
+            return sql.computed({str(path[-1]): (column.sql, declared)}, known, self.constants)[str(path[-1])][1]
+        except Mistake as mistake:
+            self.found.append(Found((*path, "type" if mistake.code == "column-type" else "sql"), mistake))
+            self.untyped.add(name)
+            return declared or pl.Null()
 
     def _query(self, name: str, table: Table) -> Schema | None:
         read = [ref.name for ref in self.look.reads(name)]
@@ -149,7 +177,7 @@ class Trial:
             self._names(path, text, columns)
             return
         try:
-            kind = sql.expression_type(text, columns, self.constants)
+            kind = sql.expression(text, columns, self.constants)[1]
         except Mistake as mistake:
             self.found.append(Found(path, mistake))
             return
@@ -246,7 +274,7 @@ class Trial:
         for place, text in leaves(part, path[:-1]):
             if isinstance(text, Sql):
                 try:
-                    known[str(place[-1])] = sql.expression_type(text, known, self.constants)
+                    known[str(place[-1])] = sql.expression(text, known, self.constants)[1]
                 except Mistake as same:
                     if str(same) == str(mistake):
                         self.found.append(Found(place, mistake))
@@ -278,8 +306,9 @@ def _below(node: Node, name: str) -> Loc | None:
 def charts(look: Look, outputs: Mapping[str, Schema | None]) -> Iterator[Found]:
     """A chart or another setting of a report names a column that its table does not have."""
     for name, output in look.pipeline.reports.items():
+        sheets: Mapping[str, TableName] = getattr(output, "sheets", {})
         for path, model in _models(output, ("reports", name, type(output).word)):
-            table = getattr(model, "table", None)
+            table = getattr(model, "table", None) or sheets.get(getattr(model, "sheet", ""))
             columns = outputs.get(table) if isinstance(table, TableName) else None
             if columns is not None:
                 named = [(place, text) for place, text in leaves(model, path) if isinstance(text, ColumnName)]
@@ -312,10 +341,10 @@ def _sample(param: Param) -> object:
     return SAMPLES.get(param.type, TIME)
 
 
-def in_order(look: Look) -> list[str]:
+def in_order(look: Look) -> Sequence[str]:
     """The tables, each behind those it reads; in the page's order where they go in circles."""
-    graph = {name: [one for one in look.needs(name) if one in look.pipeline.tables] for name in look.pipeline.tables}
+    tables = look.pipeline.tables
     try:
-        return list(TopologicalSorter(graph).static_order())
-    except CycleError:
-        return list(graph)
+        return ordered({name: look.needs(name) for name in tables}, "tables")
+    except Circle:
+        return list(tables)

@@ -10,11 +10,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from engine.core import select, sql
-from engine.core.errors import Level, Mark, Mistake
+from engine.core.errors import Mark, Mistake, Severity
 from engine.core.kinds import Part
+from engine.core.select import Jmes
+from engine.core.settle import Settling, inside
 from engine.core.template import Reference, Template, compile
+from engine.core.values import param_of
 from engine.spec.model import Endpoint, Parent, Pipeline, Table
 from engine.spec.read import Loc, Source
+
+UNKNOWN = "`null`"
+"""Stands for a path that only a run knows: it reads nothing."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Found:
 
     path: Loc
     mistake: Mistake
-    level: Level = "error"
+    level: Severity = "error"
     key: bool = False
     """Whether the key is meant and not the value below it."""
     mark: Mark | None = None
@@ -37,20 +43,25 @@ class Look:
     source: Source
     tables_read: dict[str, tuple[sql.TableRef, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def pipeline(self) -> Pipeline:
-        """The page."""
-        return self.source.pipeline
+        """The page with all its options; a path that a param stands for is the param's default."""
+        page = self.source.pipeline
+        names = {name for path in inside(page, Jmes) if (name := param_of(path))}
+        defaults = {name: page.params[name].default for name in names & set(page.params)}
+        known = {name: str(value) for name, value in defaults.items() if _is_path(value)}
+        settled: Pipeline = Settling({**dict.fromkeys(names, UNKNOWN), **known}, choose=False).of(page)
+        return settled
 
     @cached_property
     def leaves(self) -> list[tuple[Loc, Any]]:
         """Every scalar of the page with its path in the long form."""
-        return list(leaves(self.pipeline, ()))
+        return list(leaves(self.source.pipeline, ()))
 
     @cached_property
     def references(self) -> list[tuple[Loc, Template | str, Reference]]:
         """Every name that a template reads."""
-        texts = [(path, text) for path, text in self.leaves if isinstance(text, Template) or is_default(path, text)]
+        texts = ((path, text) for path, text in self.leaves if is_template(path, text))
         return [(path, text, reference) for path, text in texts for reference in references_in(text)]
 
     def table_names(self) -> list[str]:
@@ -72,11 +83,11 @@ class Look:
         return self.tables_read[name]
 
     def needs(self, name: str) -> set[str]:
-        """The tables that a table reads, by a query, a join or a reference to another than itself."""
-        table = self.pipeline.tables[name]
-        steps = {other for step in table.enrich if (other := step.table())}
-        refers = {reference.table for rule in table.validate_ if (reference := rule.refers())}
-        return {ref.name for ref in self.reads(name)} | steps | (refers - {name})
+        """The tables that a table reads; none where its query cannot be read, of which another lint tells."""
+        try:
+            return self.pipeline.needs(name)
+        except Mistake:
+            return set()
 
     def aliases(self, endpoint: Endpoint) -> dict[str, Parent]:
         """The aliases at hand in an endpoint: its own and those of all its ancestors."""
@@ -87,7 +98,7 @@ class Look:
             seen.append(here)
             for alias, parent in here.for_each.items():
                 found.setdefault(alias, parent)
-                above = [self.pipeline.endpoints.get(name) for name in parents(here)]
+                above = [self.pipeline.endpoints.get(name) for name in here.parents]
                 waiting += [one for one in above if one is not None and one not in seen]
         return found
 
@@ -122,10 +133,16 @@ def is_default(path: Loc, value: Any) -> bool:
     return len(path) == 3 and path[0] == "params" and path[2] == "default" and isinstance(value, str)
 
 
-def parents(endpoint: Endpoint) -> list[str]:
-    """The endpoints that an endpoint is repeated for."""
-    every = [one for parent in endpoint.for_each.values() for one in (parent, *parent.union)]
-    return list(dict.fromkeys(one.endpoint for one in every if one.endpoint))
+def is_template(path: Loc, value: Any) -> bool:
+    """Whether this is a text with templates, which may also stand where a path is expected."""
+    return isinstance(value, Template) or is_default(path, value) or (isinstance(value, Jmes) and bool(param_of(value)))
+
+
+def _is_path(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(select.compile(value))
+    except Mistake:
+        return False
 
 
 def fields_of(look: Look, name: str) -> set[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import graphlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.core import sql
 from engine.core.errors import Mistake, nearest
+from engine.core.order import Circle, ordered
+from engine.core.settle import Settling
 from engine.core.template import Template, compile
 from engine.core.values import EndpointName, TableName
-from engine.spec.lint.look import Found, Look, is_default, parents
+from engine.spec.lint.look import Found, Look, is_default
 from engine.spec.params import typed
 from engine.spec.yamlfile import parse
 
@@ -72,6 +73,16 @@ def wrong_defaults(look: Look) -> Iterator[Found]:
                 yield Found(("params", name, word), Mistake("param", f'param "{name}": {mistake}', fix))
 
 
+def wrong_choices(look: Look) -> Iterator[Found]:
+    """The default of a param is no option of the choice it makes, or no path where it stands for one."""
+    page = look.source.pipeline
+    known = {name: one.default for name, one in page.params.items() if one.optional or one.default is not None}
+    settling = Settling({name: value for name, value in known.items() if "${" not in str(value)}, choose=False)
+    settling.of(page)
+    for name, mistake in settling.problems:
+        yield Found(("params", name, "default"), mistake)
+
+
 def circles(look: Look) -> Iterator[Found]:
     """Endpoints, tables or params need each other in a circle."""
     pipeline = look.pipeline
@@ -81,19 +92,15 @@ def circles(look: Look) -> Iterator[Found]:
         if is_default(("params", name, "default"), param.default)
     }
     needs: dict[str, Mapping[str, Iterable[str]]] = {
-        "endpoints": {name: parents(endpoint) for name, endpoint in pipeline.endpoints.items()},
+        "endpoints": {name: endpoint.parents for name, endpoint in pipeline.endpoints.items()},
         "tables": {name: look.needs(name) for name in pipeline.tables},
         "params": {name: _params_in(text) for name, text in defaults.items()},
     }
     for section, graph in needs.items():
         try:
-            graphlib.TopologicalSorter(
-                {name: [one for one in wanted if one in graph] for name, wanted in graph.items()}
-            ).prepare()
-        except graphlib.CycleError as error:
-            circle = list(reversed(error.args[1]))
-            message = f"these {section} need each other in a circle: {' -> '.join(circle)}"
-            yield Found((section, circle[0]), Mistake("circle", message, "take one of these needs out"), key=True)
+            ordered(graph, section)
+        except Circle as mistake:
+            yield Found((section, mistake.names[0]), mistake, key=True)
 
 
 def endpoints_without_table(look: Look) -> Iterator[Found]:

@@ -8,7 +8,7 @@ from engine.core import select
 from engine.core.errors import Mistake, nearest
 from engine.core.sql import Sql
 from engine.core.template import Template, check_references
-from engine.spec.lint.look import Found, Look, fields_of, is_default, references_in
+from engine.spec.lint.look import Found, Look, fields_of, is_default, is_template, references_in
 from engine.spec.model import Endpoint, Parent
 from engine.spec.read import Loc
 
@@ -105,7 +105,7 @@ def aliases_that_hide(look: Look) -> Iterator[Found]:
 
 def _texts(look: Look) -> Iterator[tuple[Loc, str]]:
     for path, text in look.leaves:
-        if isinstance(text, Template) or is_default(path, text):
+        if is_template(path, text):
             yield path, text
 
 

@@ -1,0 +1,71 @@
+"""What the fields of a page are made of: texts by their source, templates, and what may be written instead of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from engine.core.errors import Mistake
+from engine.core.template import Template
+from engine.core.values import Duration, Rate, Spelled, source_text
+
+ColumnType = Literal["string", "integer", "float", "boolean", "datetime", "date", "list", "json"]
+ParamType = Literal["string", "integer", "number", "boolean", "list", "duration", "rate", "path"]
+
+
+class Model(BaseModel):
+    """A mapping of the page: unknown words are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _or_template(kind: type[Spelled]) -> BeforeValidator:
+    """Reads a text as this kind, or as a template where it has a `${`."""
+
+    def read(value: Any) -> Spelled:
+        return Template.read(value) if isinstance(value, str) and "${" in value else kind.read(value)
+
+    return BeforeValidator(read)
+
+
+def _as_template(value: Any) -> Any:
+    value = source_text(value)
+    return Template.read(value) if isinstance(value, str) else value
+
+
+RateOrTemplate = Annotated[Spelled, _or_template(Rate)]
+DurationOrTemplate = Annotated[Spelled, _or_template(Duration)]
+
+
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, str) and "${" in value:
+        return Template.read(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Mistake("value", f"{value!r} is not a whole number above 0")
+    return int(value)
+
+
+Count = Annotated[int | Template, BeforeValidator(_whole_number)]
+TextTemplate = Annotated[Template, BeforeValidator(_as_template)]
+
+
+def _sent(value: Any) -> Any:
+    """A query or body value: a template, a list of them, or nested mappings of them; null stays null."""
+    if isinstance(value, dict):
+        return {str(key): _sent(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_sent(one) for one in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value) if isinstance(value, int) else float(value)  # JSON knows no source text
+    return Template.read(value) if isinstance(value, str) else value
+
+
+def _query_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise Mistake("value", "a mapping cannot stand in a query", "write one value, or a list to repeat the field")
+    return _sent([source_text(one) for one in value] if isinstance(value, list) else source_text(value))
+
+
+Sent = Annotated[Any, BeforeValidator(_query_value)]
+Body = Annotated[Any, BeforeValidator(_sent)]
