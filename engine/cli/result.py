@@ -119,7 +119,8 @@ def _next(result: Mapping[str, Json], page: str, options: str) -> Iterator[str]:
         yield f"look at them: {called()} show {tool} {apart[0]} --quarantine{options}"
     if result["status"] == "incomplete":
         again = " --simulate" if result["simulated"] else ""
-        yield f"what is missing is asked for again: {called()} run {page}{again}{options}"
+        same = "run it again, with the same -p and --only"
+        yield f"to ask for what is missing, {same}: {called()} run {page}{again}{options}"
     rows = [made["table"] for made in result["tables"] if made["rows"]]
     if rows:
         yield f"look at the data: {called()} show {tool} {rows[-1]}{options}"

@@ -76,7 +76,7 @@ def test_an_incomplete_run_ends_with_3_and_says_how_to_go_on(desk: Desk) -> None
     desk.shop.fault("/things/2/parts", status=404)
     answer = desk.engine("run", "shop")
     assert 3 == answer.return_value
-    assert "what is missing is asked for again: engine run shop" in answer.stdout
+    assert "run it again, with the same -p and --only: engine run shop" in answer.stdout
 
 
 def test_a_refusal_is_told_with_its_mend_and_twice_at_most(desk: Desk) -> None:

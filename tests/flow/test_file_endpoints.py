@@ -328,3 +328,20 @@ def test_a_simulated_run_needs_no_file(tmp_path: Path) -> None:
     clock: Clock = engine.simulated_clock(1)
     result = engine.run("shop", vendor=Simulator(engine.registry, 1, clock, engine.beside("shop")))
     assert ("succeeded", True) == (result.status, result.records_collected > 5)
+
+
+def test_a_formula_whose_value_was_not_saved_is_named_and_not_null(tmp_path: Path) -> None:
+    _book(tmp_path / "a.xlsx", S=[["id", "name"], [1, "a"], ["=1+1", "b"]])
+    shop = _shop(tmp_path, "a.xlsx")
+    _run(shop)
+    [(value, _, request)] = _quarantined(shop)
+    assert ("a formula whose value was not saved", "FILE a.xlsx, sheet S, cell A3") == (
+        json.loads(value)["error"],
+        request,
+    )
+
+
+def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,id,name\n1,2,a\n")
+    result = _shop(tmp_path, "a.csv").engine.collect("shop")
+    assert ('a.csv cannot be read: the header has "id" twice',) == _missing(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import glob
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,10 @@ def _lines(name: str, rows: list[bytes], first: int) -> Iterator[Piece]:
 
 
 def _csv(path: Path, name: str, source: FileSource) -> Iterator[Piece]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = next(csv.reader(file), [])
+    if twice := next((one for one in header if header.count(one) > 1), None):
+        raise Mistake("file", f'the header has "{twice}" twice', "give each column a name of its own")
     yield from _frame(pl.read_csv(path, infer_schema=False), name)
 
 

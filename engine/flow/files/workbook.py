@@ -23,6 +23,10 @@ ERROR = re.compile(
     rb'<(?:\w+:)?c\b(?=[^>]*\bt="e")[^>]*\br="([A-Z]+)(\d+)"[^>]*>(?:(?!</(?:\w+:)?c>).)*?v>([^<]*)<',
     re.S,
 )
+FORMULA = re.compile(
+    rb'<(?:\w+:)?c\b[^>]*\br="([A-Z]+)(\d+)"[^>]*>(<(?:\w+:)?f\b(?:(?!</(?:\w+:)?c>).)*)</(?:\w+:)?c>', re.S
+)
+UNSAVED = "a formula whose value was not saved"
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 RANGE = re.compile(r"([A-Z]{0,3})(\d*):([A-Z]{0,3})(\d*)")
 LAST_COLUMN, LAST_ROW = 16_384, 1_048_576
@@ -138,6 +142,9 @@ class Book:
         if b't="e"' in content:
             for column, row, text in ERROR.findall(content):
                 errors[int(row), number(column.decode())] = text.decode()
+        for column, row, inside in FORMULA.findall(content) if b"f>" in content else ():
+            if not re.search(rb"v>[^<]", inside):
+                errors[int(row), number(column.decode())] = UNSAVED
         for left, top, right, bottom in MERGED.findall(content) if b"mergeCell" in content else ():
             if top == bottom:
                 first, last = number(left.decode()), number(right.decode())
