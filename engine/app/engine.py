@@ -323,7 +323,7 @@ class Engine:
         root = self.config.storage
         return Walk(
             plan=plan,
-            run=RunInfo(run, started, fence),
+            run=RunInfo(run, started, fence, simulated),
             root=root,
             folder=source.folder,
             place=source.mark,

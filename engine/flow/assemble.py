@@ -216,7 +216,8 @@ class Assembly:
     ) -> None:
         around, table = self.around, self.table
         folder = f"{self.name}/{around.run.id}"
-        writer, base = PartWriter(around.home, folder), PartWriter(around.home, folder, "base")
+        writer = PartWriter(around.home, folder, mark=around.run.mark)
+        base = PartWriter(around.home, folder, "base", mark=around.run.mark)
         keeps_base = bool(table.enrich) and around.mode(table) != "replace"
         steps, given = around.steps(table), around.given(validator.view)
         broken: list[pl.DataFrame] = []

@@ -140,6 +140,6 @@ def quarantine(
         found = rows.select(AT, "column").iter_rows()
         places = [span_of(spans, at).place(at, paths.get(column, "")) for at, column in found]
         rows = rows.with_columns(request=pl.Series(places, dtype=pl.String))
-    writer = shelf.quarantine(name, run.id)
+    writer = shelf.quarantine(name, run.id, run.mark)
     writer.add(rows.drop(AT).with_columns(run=pl.lit(run.id), at=pl.lit(rfc3339(run.started_at))))
     writer.finish()

@@ -44,6 +44,8 @@ class PartWriter:
     folder: str
     """Below `home`: `<table>/<run>`."""
     stem: str = "part"
+    mark: Mapping[str, str] = field(default_factory=dict)
+    """What each file says of itself, such as that its rows are simulated."""
     receipts: list[Receipt] = field(default_factory=list)
     schema: pl.Schema | None = None
     _waiting: list[pl.DataFrame] = field(default_factory=list)
@@ -75,7 +77,7 @@ class PartWriter:
         name = f"{self.folder}/{self.stem}-{len(self.receipts):05d}.parquet"
         place = self.home / name
         with writing(place) as temporary:
-            rows.write_parquet(temporary, compression="zstd", statistics=True)
+            rows.write_parquet(temporary, compression="zstd", statistics=True, metadata=dict(self.mark) or None)
         digest = hashlib.sha256(place.read_bytes()).hexdigest()
         self.receipts.append(Receipt(name, rows.height, place.stat().st_size, digest))
 
@@ -159,9 +161,9 @@ class Shelf:
         """Replace what is current by one rename."""
         replace_json(self.home / CURRENT, current)
 
-    def quarantine(self, table: str, run: str) -> PartWriter:
+    def quarantine(self, table: str, run: str, mark: Mapping[str, str]) -> PartWriter:
         """A writer for the rows of a table that broke a rule."""
-        return PartWriter(self.root / "quarantine" / self.tool, f"{table}/{run}")
+        return PartWriter(self.root / "quarantine" / self.tool, f"{table}/{run}", mark=mark)
 
     @contextmanager
     def scratch(self, run: str) -> Iterator[Callable[[str], Path]]:

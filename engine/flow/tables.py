@@ -156,7 +156,7 @@ class Tables:
         good = good.sort(AT)  # the query's own order
         validator.count(good)
         made.quarantined = broken[AT].n_unique()
-        writer = PartWriter(self.around.home, f"{name}/{self.around.run.id}")
+        writer = PartWriter(self.around.home, f"{name}/{self.around.run.id}", mark=self.around.run.mark)
         writer.add(enrich(good.drop(HIDDEN, strict=False), self.around.steps(table), self.around.given(view)))
         if broken.height:
             quarantine(self.around.shelf, name, self.around.run, broken)

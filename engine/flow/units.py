@@ -24,6 +24,12 @@ class RunInfo:
     id: str
     started_at: datetime
     fence: int = 1
+    simulated: bool = False
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """What its Parquet files say of themselves."""
+        return {"simulated": "true"} if self.simulated else {}
 
     def scope(self) -> dict[str, Json]:
         """The namespace `run`."""

@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from engine.app import Engine
@@ -22,6 +23,9 @@ def test_a_page_is_run_against_its_simulated_vendor(tmp_path: Path) -> None:
     engine = Engine.from_config(storage=tmp_path)
     result = engine.run(APIGEE, vendor=Simulator.of(engine, APIGEE), only=["environments"])
     assert (True, "succeeded") == (result.simulated, result.status)
+    parts = list((tmp_path / "processed_data").rglob("*.parquet"))
+    assert parts
+    assert {"true"} == {pl.read_parquet_metadata(part).get("simulated") for part in parts}
 
 
 @pytest.mark.parametrize(

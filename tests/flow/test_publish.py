@@ -109,3 +109,10 @@ def test_a_damaged_current_json_is_said(tmp_path: Path) -> None:
 
 def test_there_is_no_table_before_the_first_publication(tmp_path: Path) -> None:
     assert ({}, None) == (Shelf(tmp_path, "shop").current(), Shelf(tmp_path, "shop").table("things"))
+
+
+def test_files_of_a_real_run_carry_no_mark(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path, "things/run")
+    writer.add(pl.DataFrame({"id": [1]}))
+    [receipt] = writer.finish()
+    assert "simulated" not in pl.read_parquet_metadata(tmp_path / receipt.path)

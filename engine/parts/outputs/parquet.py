@@ -29,4 +29,5 @@ class Parquet(OneTable):
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write the table in row groups of a fixed size, so that the same rows give the same bytes."""
-        tables[self.table].sink_parquet(place, row_group_size=ROWS_A_GROUP)
+        mark = {"simulated": "true"} if about.simulated else None
+        tables[self.table].sink_parquet(place, row_group_size=ROWS_A_GROUP, metadata=mark)
