@@ -20,6 +20,10 @@ docs *words:
 bench *words:
     .venv/bin/python bench/walk.py "$@"
 
+# Requests a second and CPU of 10,000 children at 50 ms each, next to a bare client; numbers in flight may follow.
+fanout *words:
+    .venv/bin/python bench/fanout.py "$@"
+
 [private]
 lint:
     .venv/bin/ruff check

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -20,9 +19,11 @@ from engine.app.check import check_page
 from engine.app.config import Config, load
 from engine.app.how import How, check
 from engine.app.settings import look, settle
+from engine.app.stop import Stop
 from engine.core.clock import Clock, rfc3339
 from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, Stopped, nearest
 from engine.core.events import Sink, nowhere
+from engine.core.kinds import KINDS
 from engine.core.registry import Registry
 from engine.core.vendor import Stand, Vendor
 from engine.spec.read import Source, read_page
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from engine.flow.report import Result
     from engine.flow.run import Walk
 
-HOMES = {kind: f"engine.parts.{kind}" for kind in ("auth", "paginate", "rules", "steps", "outputs")}
+HOMES = {kind: f"engine.parts.{kind}" for kind in KINDS}
 STAGES = ("validation", "enrichment", "analytics")
 SIMULATED_START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 """Simulated runs begin at one time, so that the same seed gives the same outputs."""
@@ -45,18 +46,6 @@ SIMULATED_START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 def registry() -> Registry:
     """The parts of this engine and of the packages beside it."""
     return Registry(dict(HOMES))
-
-
-@dataclass
-class Stop:
-    """The wish that a run end; threads that wait hear it at once."""
-
-    asked: threading.Event = field(default_factory=threading.Event)
-
-    def wait(self, seconds: float) -> None:
-        """Wait so long; raises Stopped as soon as the run shall end."""
-        if self.asked.wait(seconds) if seconds > 0 else self.asked.is_set():
-            raise Stopped("the run was stopped", "what was kept stays kept; run it again: it starts anew")
 
 
 @dataclass
@@ -148,13 +137,15 @@ class Engine:
     ) -> dict[str, Json]:
         """What a run would do, also where params or secrets are still missing. Raises SpecError or ConfigError."""
         from engine.app.explain import explain
+        from engine.flow.publish import Shelf
 
         source = self.page(tool)
         name = source.pipeline.tool
         config, secret = self.config.params.get(name, {}), self.config.secrets.get(name, {})
         unset = self.config.unset(name)
         found = look(source, given=params or {}, config=config, secrets=secret, env=self.env, unset=unset)
-        return explain(source, self._plan(source, found.settings, only), found, verbose=verbose)
+        published = Shelf(self.config.storage, name).current().get("tables", {})
+        return explain(source, self._plan(source, found.settings, only), found, published=published, verbose=verbose)
 
     def plan(
         self,
@@ -241,6 +232,7 @@ class Engine:
     ) -> Result:
         from engine.flow import storage
         from engine.flow.ledger import Ledger
+        from engine.flow.publish import Shelf
         from engine.flow.report import Result
 
         source = self.page(tool)
@@ -255,7 +247,8 @@ class Engine:
                     check_page(source, typed=True)
                 if ledger.due_is_done():
                     return Result(source.pipeline.tool, "", clock.instant(), notes=["another run did this due time"])
-                stand = vendor.open(plan) if vendor and "collect" in works else nullcontext()
+                rows = Shelf(root, source.pipeline.tool).records
+                stand = vendor.open(plan, rows) if vendor and "collect" in works else nullcontext()
                 return self._in_ledger(source, plan, works, clock, stage, ledger, stand, vendor is not None)
             finally:
                 ledger.close()
@@ -340,9 +333,9 @@ class Engine:
         return self.clock or Clock(time.time, self.stop.wait, random.Random(secrets.randbits(64)).random)
 
     def simulated_clock(self, seed: int) -> Clock:
-        """The clock of a simulated run: it stands still, so that the same seed gives the same outputs."""
+        """The clock of a simulated run: it stands still and nobody waits; the same seed gives the same outputs."""
         start = SIMULATED_START.timestamp()
-        return self.clock or Clock(lambda: start, self.stop.wait, random.Random(seed).random)
+        return self.clock or Clock(lambda: start, lambda seconds: self.stop.wait(0), random.Random(seed).random)
 
     def schedules(self, tools: Sequence[str | Path] = ()) -> list[dict[str, Json]]:
         """The schedules of pages, of all unless said: their times, what they do, when next, how the last run ended."""
@@ -354,15 +347,9 @@ class Engine:
 
     def table(self, tool: str, name: str) -> pl.LazyFrame:
         """The published rows of a table. Raises ConfigError."""
-        from engine.flow.publish import Shelf
+        from engine.app.look import published
 
-        shelf = Shelf(self.config.storage, tool)
-        rows = shelf.table(name)
-        if rows is None:
-            known = list(shelf.current().get("tables", {}))
-            fix = f"its tables are: {', '.join(known)}" if known else f"run it first: engine run {tool}"
-            raise ConfigError(f'{tool} has no table "{name}" in {self.config.storage}{nearest(name, known)}', fix)
-        return rows
+        return published(self.config.storage, tool, name)
 
     def current(self, tool: str) -> dict[str, Json]:
         """What is published of a tool: tables with rows, files and schema."""
@@ -391,7 +378,19 @@ class Engine:
         """The kept pages of an endpoint, each with its request; of the newest run unless said. Raises ConfigError."""
         from engine.app.look import pages
 
-        return pages(self.config.storage, tool, endpoint, run=run, page=page, limit=limit)
+        return pages(self.config.storage, tool, endpoint, self.registry, run=run, page=page, limit=limit)
+
+    def state(self, tool: str) -> list[dict[str, Json]]:
+        """How far each parent of each endpoint was read. Raises ConfigError where nothing is kept of it."""
+        from engine.app.state import state
+
+        return state(self.config.storage, tool)
+
+    def reset(self, tool: str, endpoint: str, parent: str | None = None) -> dict[str, Json]:
+        """Forget how far an endpoint was read, of all its parents or one. Raises ConfigError or StorageError."""
+        from engine.app.state import reset
+
+        return reset(self.config.storage, tool, endpoint, parent, lambda: self.page(tool).pipeline)
 
     def overview(self) -> list[dict[str, Json]]:
         """Every tool that has a page: title, what the page holds, and how its last run ended."""

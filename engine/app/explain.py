@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from engine.app import sentences
 from engine.app.settings import Found
 from engine.core.errors import ConfigError, EngineError, Json, Mistake
+from engine.core.kinds import Auth
 from engine.core.template import Template
 from engine.flow import plan as flow
 from engine.flow.plan import Asked, Plan
-from engine.spec.model import Limit, Table
+from engine.spec.fields import Limit
+from engine.spec.model import Table
 from engine.spec.read import Source
 
 
-def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[str, Json]:
-    """The plan; `verbose` adds the columns that Polars cannot read and why."""
+def explain(
+    source: Source, plan: Plan, found: Found, *, published: Collection[str] = (), verbose: bool
+) -> dict[str, Json]:
+    """The plan; `published` are the tables there are; `verbose` adds the columns that Polars cannot read and why."""
     page, connection = plan.pipeline, plan.pipeline.connection
     return {
         "tool": page.tool,
@@ -27,6 +32,8 @@ def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[
         "concurrency": _filled(connection.concurrency, plan),
         "rate_limit": _rates(connection.rate_limit, plan),
         "hosts": _hosts(plan),
+        "bounds": _bounds(plan),
+        "built_in": sentences.built_in(connection) if verbose else [],
         "params": [
             {
                 "name": name,
@@ -47,7 +54,7 @@ def explain(source: Source, plan: Plan, found: Found, *, verbose: bool) -> dict[
             }
             for name, one in page.secrets.items()
         ],
-        "endpoints": [_endpoint(asked, plan) for asked in plan.endpoints],
+        "endpoints": [_endpoint(asked, plan, published, verbose) for asked in plan.endpoints],
         "tables": [_table(name, page.tables.get(name), plan, verbose) for name in plan.tables],
         "reports": [
             {"report": name, "output": output.word, "tables": list(output.tables())}
@@ -70,7 +77,20 @@ def _filled(value: Any, plan: Plan) -> Json:
 
 def _rates(limits: list[Limit], plan: Plan) -> list[str]:
     texts = [(str(_filled(limit.rate, plan)), limit.burst) for limit in limits]
-    return [rate if burst == 1 else f"{rate}, {burst} at once" for rate, burst in texts]
+    return [rate if burst == 1 else f"{rate} ({burst} at once)" for rate, burst in texts]
+
+
+def _bounds(plan: Plan) -> list[str]:
+    """What ends a request that takes too long, or an answer that is too large, and who stands in between."""
+    connection = plan.pipeline.connection
+    found = [sentences.patience(connection.timeout), f"a collection ends after {_filled(connection.deadline, plan)}"]
+    found += [f"goes through the proxy {_shown(connection.proxy, plan)}"] if connection.proxy else []
+    return [*found, f"trusts also {_filled(connection.ca_file, plan)}"] if connection.ca_file else found
+
+
+def _shown(proxy: Template, plan: Plan) -> str:
+    """The address of a proxy without who asks."""
+    return str(_filled(proxy, plan)).rpartition("@")[2]
 
 
 def _base(asked: Asked, plan: Plan) -> str:
@@ -85,7 +105,9 @@ def _hosts(plan: Plan) -> list[str]:
         auth = plan.auth()
         addresses += auth.hosts() if auth else ()
     except (EngineError, Mistake):
-        addresses.append("the sign-in's, once its secrets are set")
+        signs = plan.pipeline.connection.auth
+        asks = signs is not None and type(signs).hosts is not Auth.hosts
+        addresses += ["the sign-in's, once its secrets are set"] if asks else []
     found = [_host(address) for address in addresses]
     found += [str(_filled(host, plan)) for host in plan.pipeline.connection.allow_hosts]
     return list(dict.fromkeys(found))
@@ -100,33 +122,34 @@ def _host(address: str) -> str:
 def _url(asked: Asked, plan: Plan) -> str:
     if asked.endpoint.file:
         return str(_filled(asked.endpoint.file.path, plan))
-    path = str(_filled(asked.endpoint.get or asked.endpoint.post or "", plan))
+    job = asked.endpoint.job
+    first = (job.create or job.poll) if job else None
+    path = str(_filled((first.way[1] if first else asked.endpoint.path) or "", plan))
     return path if path.startswith(("http://", "https://")) else _base(asked, plan) + path
 
 
-def _endpoint(asked: Asked, plan: Plan) -> dict[str, Json]:
+def _endpoint(asked: Asked, plan: Plan, published: Collection[str], verbose: bool) -> dict[str, Json]:
     endpoint = asked.endpoint
-    news = endpoint.incremental
-    return {
+    tables = [one.table for parent in asked.parents.values() for one in parent.sources if one.table]
+    rates = _rates(endpoint.rate_limit, plan)
+    since = str(_filled(Template(endpoint.incremental.start), plan)) if endpoint.incremental else ""
+    how = [f"skipped: {asked.skipped}"] if asked.skipped else []
+    how += [*sentences.how(endpoint, since), *([f"assumed: {endpoint.assumed}"] if endpoint.assumed else [])]
+    how += [f"table {table} is not published yet" for table in tables if table not in published]
+    how += [*(f"at most {rate}" for rate in rates), *sentences.skips(endpoint.responses)]
+    found: dict[str, Json] = {
         "endpoint": asked.name,
-        "method": "FILE" if endpoint.file else "GET" if endpoint.get else "POST",
+        "method": "FILE" if endpoint.file else "JOB" if endpoint.job else endpoint.method,
         "url": _url(asked, plan),
         "for_each": list(asked.needs),
-        "when_changed": str(asked.parent.when_changed) if asked.parent and asked.parent.when_changed else None,
         "paginate": endpoint.paginate.word if endpoint.paginate else "none",
-        "incremental": {
-            "since": str(news.start),
-            "field": str(news.field) if news.field else None,
-            "overlap": str(news.overlap),
-        }
-        if news
-        else None,
-        "rate_limit": _rates(endpoint.rate_limit, plan),
+        "rate_limit": rates,
+        "how": how,
         "skipped": asked.skipped,
         "assumed": endpoint.assumed,
-        "may_skip": [str(rule.skip.say) for rule in endpoint.responses],
         "tables": plan.pipeline.table_of(asked.name) or [asked.name],
     }
+    return {**found, "details": sentences.details(endpoint)} if verbose else found
 
 
 def _table(name: str, table: Table | None, plan: Plan, verbose: bool) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ import polars as pl
 
 from engine.core import sql
 from engine.core.clock import read_instant, rfc3339
+from engine.core.decoding import Chain
 from engine.core.errors import ConfigError, Json, Mistake, nearest
 from engine.core.kinds import About
 from engine.core.registry import Registry
 from engine.flow.publish import Shelf
-from engine.flow.raw import Store
+from engine.flow.raw import Frame
 from engine.flow.storage import is_simulated
+from engine.flow.store import Store
 
 CHUNK = 1 << 16
 
@@ -55,6 +58,17 @@ class Shown:
     def records(self) -> list[dict[str, Json]]:
         """The rows as JSON values."""
         return [json.loads(line) for line in "".join(self.text("jsonl")).split("\n") if line]
+
+
+def published(root: Path, tool: str, name: str) -> pl.LazyFrame:
+    """The rows of a published table. Raises ConfigError."""
+    shelf = Shelf(root, tool)
+    rows = shelf.table(name)
+    if rows is None:
+        known = list(shelf.current().get("tables", {}))
+        fix = f"its tables are: {', '.join(known)}" if known else f"run it first: engine run {tool}"
+        raise ConfigError(f'{tool} has no table "{name}" in {root}{nearest(name, known)}', fix)
+    return rows
 
 
 def tables(root: Path, tool: str) -> list[dict[str, Json]]:
@@ -101,7 +115,7 @@ def show(
 
 
 def pages(
-    root: Path, tool: str, endpoint: str, *, run: str | None, page: int | None, limit: int | None
+    root: Path, tool: str, endpoint: str, registry: Registry, *, run: str | None, page: int | None, limit: int | None
 ) -> Iterator[dict[str, Json]]:
     """The kept pages of an endpoint in one run, the newest unless said. Raises ConfigError."""
     store = Store(root, tool)
@@ -131,13 +145,22 @@ def pages(
             "redacted": meta.redacted,
             "decoded": meta.decoded,
             "simulated": simulated,
-            "answer": json.loads(frame.body) if frame.body.strip() else None,
+            "answer": _answer(frame, registry),
         }
         yield {
             **found,
             **({"asked": meta.body} if meta.body is not None else {}),
             **({"add": meta.add} if meta.add else {}),
+            **({"came_as": meta.coding.chain} if meta.coding else {}),
         }
+
+
+def _answer(frame: Frame, registry: Registry) -> Json:
+    """What the vendor said, decoded as it was then: no page is needed to look at it."""
+    body, coding = frame.body, frame.meta.coding
+    if coding:
+        body = Chain.read(coding.chain, registry).decode(body, sys.maxsize, coding.charset)
+    return json.loads(body) if body.strip() else None
 
 
 def _current(root: Path, tool: str) -> dict[str, Json]:

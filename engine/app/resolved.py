@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from engine.core.decoding import Chain
 from engine.core.kinds import Part
 from engine.core.template import Template
 from engine.spec import yamlfile
@@ -54,7 +55,7 @@ def _model(model: BaseModel, node: Node | None, depth: int, origins: Origins) ->
         value, word = getattr(model, name), field.alias or name
         if name in model.model_fields_set:
             yield from _entry(_key(word), value, _below(node, word), depth, origins)
-        elif value is not None:
+        elif value is not None and value != Chain():  # a chain of nothing is JSON as it comes
             yield from _entry(_key(word), value, None, depth, origins, "  # default")
 
 
@@ -72,6 +73,7 @@ def _entry(head: str, value: Any, node: Node | None, depth: int, origins: Origin
 
 def _lines(value: Any, node: Node | None, depth: int, origins: Origins) -> Iterator[str]:
     """The lines of a mapping or list; none for what stands on its key's line."""
+    value = value.written if isinstance(value, Chain) else value
     if isinstance(value, Part):
         below = _below(node, value.word)
         inside = list(_model(value, below, depth + 1, origins))

@@ -1,4 +1,4 @@
-"""`show` and `raw`: what lies in the storage, of a tool, whether it still has a page or not."""
+"""`show`, `raw` and `state`: what lies in the storage, of a tool, whether it still has a page or not."""
 
 from __future__ import annotations
 
@@ -103,7 +103,48 @@ def raw(
     return 0
 
 
-COMMANDS: Sequence[click.Command] = (show, raw)
+@click.command()
+@click.argument("tool")
+@click.option("--reset", metavar="ENDPOINT", help="Forget how far this endpoint was read.")
+@click.option("--parent", metavar="TEXT", help="With --reset: only of the parent that has this value, such as its id.")
+@places
+@as_json
+def state(
+    tool: str, reset: str | None, parent: str | None, config: Path | None, storage: Path | None, as_json: bool
+) -> int:
+    """Print until when each endpoint was read, or forget it.
+
+    \b
+    Example:
+      engine state apigee
+      engine state apigee --reset traffic --parent acme-prod
+    """
+    if parent and not reset:
+        raise click.UsageError("--parent needs --reset ENDPOINT")
+    engine = open_engine(config, storage)
+    with _pointing(storage, "raw_data", tool):
+        found = engine.state(tool) if reset is None else engine.reset(tool, reset, parent)
+    if as_json:
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    elif isinstance(found, dict):
+        from engine.cli.text import clean, count
+
+        of = f" of {', '.join(found['parents'])}" if parent else ""
+        click.echo(clean(f"{count(found['forgotten'], 'mark')}{of} forgotten; {found['next']}"))
+    else:
+        from engine.cli.text import console, table
+
+        heads = ("endpoint", "parent", "read until", "since")
+        console().print(table(heads, [(*_until(one), one["since"] or "") for one in found]))
+    return 0
+
+
+def _until(one: Mapping[str, Any]) -> tuple[str, str, str]:
+    value = one["read_until"] or (f"changed {one['changed']}" if one["changed"] else "not read yet")
+    return one["endpoint"], one["parent"], value
+
+
+COMMANDS: Sequence[click.Command] = (show, raw, state)
 
 
 @contextmanager
@@ -128,10 +169,11 @@ def _page(kept: Mapping[str, Any]) -> str:
     )
     asked = [f"asked: {json.dumps(kept['asked'], ensure_ascii=False)}"] if "asked" in kept else []
     added = [f"added to each record: {json.dumps(kept['add'], ensure_ascii=False)}"] if "add" in kept else []
+    came = [f"came as {json.dumps(kept['came_as'])}"] if "came_as" in kept else []
     made_up = [SIMULATED] if kept["simulated"] else []
     rewritten = [f"{how} before it was kept" for how in ("decoded", "redacted") if kept[how]]
     body = json.dumps(kept["answer"], indent=2, ensure_ascii=False)
-    return clean("\n".join([head, *made_up, *asked, *added, *rewritten, body])) + "\n"
+    return clean("\n".join([head, *made_up, *asked, *came, *added, *rewritten, body])) + "\n"
 
 
 def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:

@@ -22,13 +22,15 @@ def show(plan: Mapping[str, Json]) -> None:
     limits = " and ".join(plan["rate_limit"]) or "no rate limit"
     out.print(clean(f"asks {', '.join(plan['hosts'])}"))
     out.print(clean(f"signs in with {plan['auth']}, {limits}, {_requests(plan['concurrency'])} at once"))
+    out.print(clean("; ".join(plan["bounds"])))
     out.print()
     base = plan["base_url"]
     rows = [
-        (number, one["endpoint"], f"{one['method']} {one['url'].removeprefix(base)}", _how(one))
+        (number, one["endpoint"], f"{one['method']} {one['url'].removeprefix(base)}", "; ".join(one["how"]))
         for number, one in enumerate(plan["endpoints"], 1)
     ]
     out.print(table(("", "endpoint", "request", "how"), rows, right=("",)))
+    _fine_print(out, plan)
     out.print()
     made = [(number, one["table"], _from(one), _stages(one)) for number, one in enumerate(plan["tables"], 1)]
     out.print(table(("", "table", "from", "stages"), made, right=("",)))
@@ -40,6 +42,19 @@ def show(plan: Mapping[str, Json]) -> None:
         out.print()
         reports = [(one["report"], one["output"], ", ".join(one["tables"])) for one in plan["reports"]]
         out.print(table(("report", "output", "tables"), reports))
+
+
+def _fine_print(out: Console, plan: Mapping[str, Json]) -> None:
+    """What certain answers mean, and the forms of what is sent: below each endpoint, the rules of all at the end."""
+    for one in plan["endpoints"]:
+        if one.get("details"):
+            out.print(clean(f"\n{one['endpoint']}"), style="bold")
+            for sentence in one["details"]:
+                out.print(clean(f"  {sentence}"))
+    if plan["built_in"]:
+        out.print("\nall endpoints, behind their own rules", style="bold")
+        for sentence in plan["built_in"]:
+            out.print(clean(f"  {sentence}"))
 
 
 def _needs(out: Console, plan: Mapping[str, Json]) -> None:
@@ -64,23 +79,6 @@ def _value(param: Mapping[str, Json]) -> tuple[str, str]:
 def _requests(value: Json) -> str:
     """A number of requests; a template where it is not known yet."""
     return count(value, "request") if isinstance(value, int) else f"{value} requests"
-
-
-def _how(endpoint: Mapping[str, Json]) -> str:
-    words = [f"skipped: {endpoint['skipped']}"] if endpoint["skipped"] else []
-    if endpoint["for_each"]:
-        words.append(f"for each of {', '.join(endpoint['for_each'])}")
-    if endpoint["when_changed"]:
-        words.append(f"again when {endpoint['when_changed']} changed")
-    if endpoint["paginate"] != "none":
-        words.append(f"pages by {endpoint['paginate']}")
-    if news := endpoint["incremental"]:
-        overlap = f", {news['overlap']} earlier" if news["overlap"] != "0s" else ""
-        words.append(f"new since {news['since']}, then since the last {news['field'] or 'window'}{overlap}")
-    words += [f"assumed: {endpoint['assumed']}"] if endpoint["assumed"] else []
-    words += [f"at most {rate}" for rate in endpoint["rate_limit"]]
-    words += [f"may be skipped: {say}" for say in dict.fromkeys(endpoint["may_skip"])]
-    return "; ".join(words)
 
 
 def _from(made: Mapping[str, Json]) -> str:

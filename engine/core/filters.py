@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from engine.core.values import Secret
 
 # Only what every system's strftime writes alike, and no widths, which would pad to any length.
 DATE_FORMAT = re.compile(r"(?:[^%]|%[aAbBdfHIjmMpSyYzZ%])*")
+EPOCHS = {"epoch_s": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}
+FORMS = {"iso": "", "date": "%Y-%m-%d"}
 
 
 class Encoded(str):
@@ -74,6 +77,19 @@ def as_time(value: date, form: str = "") -> str:
     return value.isoformat(timespec=fraction).replace("+00:00", "Z")
 
 
+def written(value: date, form: str) -> str | int:
+    """A time in UTC in a form: `iso`, `date`, `epoch_s`, `epoch_ms` or a pattern, cut off at its smallest unit."""
+    if form not in EPOCHS:
+        return as_time(value, FORMS.get(form, form))
+    since = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return (since - datetime(1970, 1, 1, tzinfo=UTC)) // EPOCHS[form]
+
+
+def is_form(text: str) -> bool:
+    """Whether a text is a form of time; one without a `%` would stand for itself."""
+    return text in EPOCHS or text in FORMS or bool("%" in text and DATE_FORMAT.fullmatch(text))
+
+
 def _quoted(text: str, *, keep: str) -> str:
     # Encoding leaves dots alone, and servers take even %2E%2E for a step upwards.
     if {".", ".."}.intersection(text.split("/") if keep else [text]):
@@ -96,16 +112,31 @@ def _default(value: object, other: object) -> object:
     return other if value is None else value
 
 
-def _date(value: object, form: str = "") -> str:
+def _date(value: object, form: str = "") -> str | int:
     if not isinstance(value, date):
         raise Mistake("template", "date is for times only", "take the value as it is, or put a time here")
-    return as_time(value, form)
+    return written(value, form)
 
 
 def _join(values: object, separator: str) -> str:
     if not isinstance(values, (list, tuple)):
         raise Mistake("template", "join is for lists only", "leave |join(…) out")
     return separator.join([as_text(value) for value in values])
+
+
+ENCODINGS: Mapping[str, Callable[[bytes], str]] = {
+    "hex": bytes.hex,
+    "HEX": lambda raw: raw.hex().upper(),
+    "base64": lambda raw: base64.b64encode(raw).decode(),
+    "base64url": lambda raw: base64.urlsafe_b64encode(raw).rstrip(b"=").decode(),
+}
+"""How bytes are written as text."""
+HASHES = ("md5", "sha1", "sha256", "sha384", "sha512")
+
+
+def _hash(value: object, algorithm: str, encoding: str = "hex") -> object:
+    made = _on_text(lambda text: ENCODINGS[encoding](hashlib.new(algorithm, text.encode()).digest()))
+    return made(value)
 
 
 class Filter(NamedTuple):
@@ -125,6 +156,7 @@ FILTERS = {
     "default": Filter(_default, (1, 1), "${name|default('…')}"),
     "date": Filter(_date, (0, 1), "${name|date('%m/%d/%Y %H:%M')}"),
     "join": Filter(_join, (1, 1), "${name|join(',')}"),
+    "hash": Filter(_hash, (1, 2), "${name|hash('sha256')} or ${name|hash('md5', 'base64')}"),
 }
 
 
@@ -135,6 +167,8 @@ def refusal(name: str, arguments: Sequence[object]) -> str:
     texts = [argument for argument in arguments if isinstance(argument, str)]
     if not fewest <= len(arguments) <= most or (name != "default" and len(texts) < len(arguments)):
         return f"write {filter.example}"
-    if name == "date" and not DATE_FORMAT.fullmatch("".join(texts)):
+    if name == "hash" and (texts[0] not in HASHES or not set(texts[1:]) <= set(ENCODINGS)):
+        return f"hashes are {', '.join(HASHES)}, written as {', '.join(ENCODINGS)}"
+    if name == "date" and texts and not is_form(texts[0]):
         return f'"{texts[0]}" is no form of date; write {filter.example}'
     return ""

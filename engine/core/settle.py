@@ -59,8 +59,12 @@ class Settling:
             changes = {name: one for name, one in changes.items() if one is not getattr(found, name)}
             return found.model_copy(update=changes) if changes else found
         if isinstance(found, dict):
-            return {key: self.of(one) for key, one in found.items()}
-        return [self.of(one) for one in found] if isinstance(found, list) else found
+            settled = {key: self.of(one) for key, one in found.items()}
+            return settled if any(settled[key] is not one for key, one in found.items()) else found
+        if isinstance(found, list):
+            every = [self.of(one) for one in found]
+            return every if any(new is not one for new, one in zip(every, found, strict=True)) else found
+        return found
 
     def _chosen(self, choice: Choice) -> Any:
         name = param_of(choice.by) or ""

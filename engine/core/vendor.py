@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -35,5 +35,5 @@ class Vendor(Protocol):
     def secrets(self, pipeline: Any) -> Mapping[str, Secret]:
         """Made-up secrets, all that the page names."""
 
-    def open(self, plan: Any) -> AbstractContextManager[Stand]:
-        """Answer the plan's requests until the context ends."""
+    def open(self, plan: Any, rows: Callable[[str], Iterable[Json]]) -> AbstractContextManager[Stand]:
+        """Answer the plan's requests until the context ends; `rows` gives those of a table, as published."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from engine.core import jsontext, select
+from engine.core import jsontext, links, select
 from engine.core.errors import Json, Mistake
 from engine.core.values import Spelled, source_text
 
+FORM = "application/x-www-form-urlencoded"
 KINDS = ("query", "header", "cookie", "path", "body")
+IN_PATH = "".join(set(map(chr, range(33, 127))) - set('"<>`'))
+"""What the HTTP client sends of a path as it is; braces are the places of a path."""
+COOKIE = re.compile(r'(?:^|,)\s*([^\s=;,"]+)="?([^;,"]*)')
+"""Name and value in Set-Cookie; several stand in one text, and so do dates with a comma."""
 Pairs = tuple[tuple[str, str], ...]
+Media = Literal["json", "form", "multipart"]
 
 
 class Place(Spelled):
@@ -55,8 +63,10 @@ class Request:
     query: Pairs = ()
     header: Pairs = ()
     body: Json = None
-    form: bool = False
-    """Whether the body goes as a form instead of JSON."""
+    media: Media = "json"
+    """How the body goes."""
+    path: Pairs = ()
+    """What was put into the places of its address."""
 
     def put(self, place: Place, value: Json) -> Request:
         """The request with a value at a place; null takes the place out."""
@@ -70,7 +80,10 @@ class Request:
             others = [c for c in self._cookies() if c[0] != name] + ([] if value is None else [(name, as_text(value))])
             return self.put(Place("header.Cookie"), "; ".join(f"{k}={v}" for k, v in others) or None)
         if kind == "path":
-            return replace(self, url=self.url.replace("{" + name + "}", quote(as_text(value), safe="")))
+            hole, text = "{" + name + "}", as_text(value)
+            if value is None:
+                return replace(self, url=self.url.replace(f"/{hole}", ""))
+            return replace(self, url=self.url.replace(hole, quote(text, safe="")), path=(*self.path, (name, text)))
         return replace(self, body=_nested(self.body, name.split("."), value))
 
     def get(self, place: Place) -> Json:
@@ -82,8 +95,8 @@ class Request:
             return next((v for k, v in self.header if k.lower() == name.lower()), None)
         if kind == "cookie":
             return next((v for k, v in self._cookies() if k == name), None)
-        if kind != "body":
-            return None
+        if kind == "path":
+            return next((v for k, v in self.path if k == name), None)
         value = self.body
         for key in name.split("."):
             value = value.get(key) if isinstance(value, dict) else None
@@ -93,15 +106,28 @@ class Request:
         text = next((v for k, v in self.header if k.lower() == "cookie"), "")
         return [(k.strip(), v) for k, _, v in (part.partition("=") for part in text.split(";")) if k.strip()]
 
-    @property
+    @cached_property
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port."""
         return origin(self.url)
 
     @cached_property
     def full_url(self) -> str:
-        """The address with its query, as it is sent before signing."""
-        return f"{self.url}?{urlencode(self.query)}" if self.query else self.url
+        """The address with its query, letter by letter as it is sent."""
+        if not self.query:
+            return self.url
+        return f"{self.url}?{urlencode(self.query, quote_via=quote, safe='', errors='surrogateescape')}"
+
+    @cached_property
+    def content(self) -> tuple[str, bytes] | None:
+        """The type of the body and its bytes, as they are sent; None where there is no body."""
+        if self.body is None:
+            return None
+        if self.media == "form":
+            return FORM, urlencode(_fields(self.body)).encode()
+        if self.media == "multipart":
+            return _multipart(_fields(self.body))
+        return "application/json", jsontext.write(self.body)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,6 +140,20 @@ class Request:
         return f"{self.method} {self.full_url}"
 
 
+def _fields(body: Mapping[str, Json]) -> Pairs:
+    return tuple(pair for name, value in body.items() for pair in as_pairs(name, value))
+
+
+def _multipart(pairs: Pairs) -> tuple[str, bytes]:
+    """A form in parts; its boundary is a hash, so that the same body is sent the same. Source: RFC 7578."""
+    boundary = hashlib.sha256(jsontext.write(pairs)).hexdigest()[:32]
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{quote(name, safe=" []")}"\r\n\r\n{value}\r\n'
+        for name, value in pairs
+    ]
+    return f"multipart/form-data; boundary={boundary}", f"{''.join(parts)}--{boundary}--\r\n".encode()
+
+
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host in lower case, and port of an address."""
     parts = urlsplit(url)
@@ -121,10 +161,10 @@ def origin(url: str) -> tuple[str, str, int]:
 
 
 def request_to(method: str, url: str, **more: Json) -> Request:
-    """A request to an address that may carry a query, as next links do."""
+    """A request to an address that may carry a query, as next links do; also one whose escapes are no UTF-8."""
     parts = urlsplit(url)
-    bare = parts._replace(query="", fragment="").geturl()
-    query = (*parse_qsl(parts.query, keep_blank_values=True), *more.pop("query", ()))
+    bare = parts._replace(path=quote(parts.path, safe=IN_PATH), query="", fragment="").geturl()
+    query = (*parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape"), *more.pop("query", ()))
     return Request(method, bare, query=query, **more)
 
 
@@ -141,6 +181,18 @@ def _nested(body: Json, keys: Sequence[str], value: Json) -> Json:
 
 
 @dataclass(frozen=True)
+class Coding:
+    """How an answer was decoded, so that its bytes can be decoded again."""
+
+    chain: Json
+    """As a page may write it: `gzip+csv`, or a list of words with their settings."""
+    option: str = ""
+    """Which of the page's ways the answer chose; an empty text where there is one way only."""
+    charset: str | None = None
+    """What Content-Type said."""
+
+
+@dataclass(frozen=True)
 class Page:
     """One answer of a vendor, with the records that were found in it."""
 
@@ -154,6 +206,10 @@ class Page:
     window: Mapping[str, Json] = field(default_factory=dict)
     tries: int = 1
     """How often it was asked for."""
+    received: bytes | None = None
+    """The bytes received, where the body was decoded from them."""
+    coding: Coding | None = None
+    """How the body was decoded; None where it came as JSON."""
 
     @cached_property
     def answer(self) -> Json:
@@ -163,10 +219,16 @@ class Page:
         except jsontext.NoJson as error:
             raise Mistake("answer", f"the answer is not JSON: {error}") from None
 
-    def read(self, expression: str) -> Json:
-        """What a JMESPath expression reads from `answer`, `headers`, `status`, `rows`, `last`, `link`, `window`.
+    @cached_property
+    def links(self) -> Mapping[str, Mapping[str, str]]:
+        """Its Link headers: relation -> `url`, absolute, and the link's attributes; raises Mistake."""
+        return links.links(self.headers.get("link", ""), self.request.full_url)
 
-        A plain path into `answer` is taken from the bytes without decoding the rest.
+    def read(self, expression: str) -> Json:
+        """What a JMESPath expression reads.
+
+        It starts with `answer`, `headers`, `cookies`, `status`, `rows`, `last`, `link` or `window`. A plain path into
+        `answer` is taken from the bytes without decoding the rest.
         """
         chosen = select.compile(expression)
         if chosen.plain and chosen.plain[0] == "answer" and self.body.strip():
@@ -178,9 +240,11 @@ class Page:
         makers: dict[str, Callable[[], Json]] = {
             "answer": lambda: self.answer,
             "headers": lambda: dict(self.headers),
+            "cookies": lambda: dict(COOKIE.findall(self.headers.get("set-cookie", ""))),
             "status": lambda: self.status,
             "rows": lambda: [jsontext.read(row) for row in self.rows],
             "last": lambda: jsontext.read(self.rows[-1]) if self.rows else None,
+            "link": lambda: dict(self.links),
             "window": lambda: dict(self.window),
         }
         wanted = makers if "*" in names else {name: makers[name] for name in names if name in makers}

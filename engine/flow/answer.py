@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from engine.core import encoded, jsontext, redact, select, template
-from engine.core.clock import read_instant
 from engine.core.errors import CollectionError, Json, Mistake
+from engine.core.template import Template
+from engine.core.times import instant_of
 from engine.core.wire import Page
 from engine.flow.raw import rows_in
-from engine.spec.model import Endpoint, Redact, Skip
+from engine.spec.answers import Response, Verb
+from engine.spec.collect import Endpoint, Redact
+from engine.spec.foreach import Incremental
 
-FIXES = {401: "check the credentials", 403: "check what the credentials may read", 404: "check the path and base_url"}
+FIXES = {
+    304: "the vendor says that it did not change, which nobody asked: report it there",
+    401: "check the credentials",
+    403: "check what the credentials may read",
+    404: "check the path and base_url",
+}
 LATER = "try again later: what was kept stays kept"
+SENTENCE = "error.message || message || error_description || error || errors[0].message || errors[0].detail"
+"""Where vendors say what is wrong. Source: AIP-193, RFC 6749, GraphQL, JSON:API, among many."""
 
 
-def skip_of(endpoint: Endpoint, page: Page) -> Skip | None:
-    """What the first response rule that matches leaves out; None when there is none."""
-    for rule in endpoint.responses:
+def verdict(responses: Sequence[Response], page: Page) -> Verb | None:
+    """What the first response rule that matches says; None when there is none: then the built-in rules hold."""
+    for rule in responses:
         when = rule.when
         statuses = when.status if isinstance(when.status, list) else [when.status]
         if when.status is not None and page.status not in statuses:
@@ -29,14 +39,24 @@ def skip_of(endpoint: Endpoint, page: Page) -> Skip | None:
             continue
         if when.body and not _body_matches(when.body, page):
             continue
-        return rule.skip
+        return rule.verb
     return None
+
+
+def said(words: Template, page: Page, scope: Mapping[str, Json]) -> str:
+    """The words of a response rule, filled; raises CollectionError where a name in them has no value."""
+    try:
+        answer = page.answer if page.body.lstrip().startswith((b"{", b"[")) else {}
+        return str(template.render(words, {**scope, "answer": answer or {}}))
+    except Mistake as mistake:
+        raise CollectionError(f"{words}: {mistake}", mistake.fix) from None
 
 
 def with_records(endpoint: Endpoint, page: Page) -> Page:
     """The page with its records; raises CollectionError when it is a refusal or has none where they should be."""
-    if not 200 <= page.status < 300:
-        raise _refused(endpoint, page)
+    accepted(endpoint, page)
+    if endpoint.graphql:
+        _without_errors(page)
     try:
         rows = rows_in(page.body, endpoint.records)
     except select.SelectError as error:
@@ -51,6 +71,22 @@ def with_records(endpoint: Endpoint, page: Page) -> Page:
             raise CollectionError(text, real_path(endpoint, "records") or fix)
         rows = []
     return replace(page, rows=rows)
+
+
+def _without_errors(page: Page) -> None:
+    """Raise CollectionError where an answer of GraphQL has errors: what is beside them is a part of what was asked."""
+    errors = select.compile("errors[].message || errors").search(page.answer)
+    if errors:
+        first = errors[0] if isinstance(errors, list) else errors
+        text = f"{page.request.describe()}: the answer has errors: {first}"
+        raise CollectionError(text[:500], "mend the query, or say in responses what such an answer means")
+
+
+def accepted(endpoint: Endpoint, page: Page) -> Page:
+    """The page; raises CollectionError when it is a refusal."""
+    if not 200 <= page.status < 300:
+        raise _refused(endpoint, page)
+    return page
 
 
 def decoded(endpoint: Endpoint, page: Page, most_bytes: int) -> Page:
@@ -72,7 +108,7 @@ def real_path(endpoint: Endpoint, what: Literal["address", "records"]) -> str:
         return ""
     names = [endpoint.records.param] if endpoint.records.param else []
     if what == "address":
-        texts = (endpoint.get or endpoint.post, endpoint.base_url)
+        texts = (endpoint.path, endpoint.base_url)
         every = [one for text in texts if text for one in template.compile(text).references]
         names = [one.path[0] for one in every if one.namespace == "param" and one.path]
     way = f" with {' '.join(f'-p {name}=…' for name in dict.fromkeys(names))}" if names else " on the page"
@@ -88,24 +124,24 @@ def redacted(rules: Sequence[Redact], rows: Sequence[bytes]) -> bytes:
     return jsontext.write(records)
 
 
-def times(path: str, rows: Sequence[bytes]) -> list[datetime]:
-    """The times at a path of the records, in their order; raises CollectionError for what is no time."""
+def times(incremental: Incremental, rows: Sequence[bytes]) -> list[datetime]:
+    """The times of the records, in their order; none without a field. Raises CollectionError for what is no time."""
+    path = incremental.field
+    if path is None:
+        return []
     found = (select.compile(path).search(jsontext.read(row)) for row in rows)
-    return [_instant(value, path) for value in found if value is not None]
-
-
-def _instant(value: Json, path: str) -> datetime:
     try:
-        return read_instant(str(value))
-    except ValueError:
-        raise CollectionError(f'{path} is "{value}", which is no time', "correct incremental.field") from None
+        return [instant_of(value, incremental.read_format) for value in found if value is not None]
+    except ValueError as error:
+        fix = "correct incremental.field, or name the form in read_format"
+        raise CollectionError(f"{path}: {error}", fix) from None
 
 
 def _refused(endpoint: Endpoint, page: Page) -> CollectionError:
     """An answer that is no success, with the vendor's own sentence where it has one."""
     words = ""
     try:
-        found = select.compile("error.message || message || error_description || error").search(page.answer)
+        found = select.compile(SENTENCE).search(page.answer)
         words = f": {found}" if isinstance(found, str) else ""
     except (Mistake, select.SelectError):
         pass

@@ -21,11 +21,13 @@ from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, definition, finish, quarantine
 from engine.flow.merge import HIDDEN, Merger
 from engine.flow.publish import PartWriter
-from engine.flow.raw import Frame, rows_of
+from engine.flow.raw import Frame
 from engine.flow.reshape import Reshaper
 from engine.flow.sort import Sorter, keyless_rows
 from engine.flow.surroundings import Surroundings, require
+from engine.flow.unpack import kept_rows
 from engine.flow.validate import BROKEN, Outcome, Placed, Validator, repeats
+from engine.spec.collect import Endpoint
 from engine.spec.model import NOTHING, RAW, Table
 
 FIRST_ROWS = 1_000
@@ -90,7 +92,7 @@ class Assembly:
             kept = 0
             for number, frame in enumerate(self.around.store.frames(one.endpoint, one.run)):
                 self.around.check()
-                yield Kept(one.endpoint, one.run, number, frame, self._rows(frame, endpoint.records))
+                yield Kept(one.endpoint, one.run, number, frame, self._rows(frame, endpoint))
                 kept += 1
             if kept != one.pages:
                 raise StorageError(
@@ -98,8 +100,8 @@ class Assembly:
                     "collect it again, or restore the folder raw_data from a backup",
                 )
 
-    def _rows(self, frame: Frame, records: str) -> Sequence[bytes]:
-        rows = rows_of(frame, records)
+    def _rows(self, frame: Frame, endpoint: Endpoint) -> Sequence[bytes]:
+        rows = kept_rows(frame, endpoint)
         if self._reshaper is None:
             return rows
         try:

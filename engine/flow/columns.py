@@ -15,6 +15,7 @@ from engine.core.sql.types import UTC_TIME
 from engine.spec.model import RAW, Column
 
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+EPOCHS = {"epoch_s": "s", "epoch_ms": "ms"}
 FIRST_MICROSECOND, LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999: beyond them no reader of the tables knows a time."""
 
@@ -27,6 +28,8 @@ class Wanted:
     path: str
     type: str
     unit: str | None = None
+    forms: tuple[str, ...] = ()
+    """The forms in which a time or a date comes, tried in this order; RFC 3339 unless said."""
     seen: bool = field(default=True, compare=False)
     """Whether its type was declared or seen; where all first records are null there, a later run may still see it."""
 
@@ -97,11 +100,34 @@ def typed(column: Wanted) -> pl.Expr:
     if column.type == "boolean":
         return text.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
     if column.type == "date":
-        day = text.str.replace(r"[T ]00:00:00(\.0+)?$", "")  # spreadsheets have no dates but times at midnight
-        return pl.when(day.str.len_bytes() == 10).then(day.str.to_date("%Y-%m-%d", strict=False))
+        if column.forms:
+            return pl.coalesce([_formed(text, form).dt.date() for form in column.forms])
+        return _day(text)
     if column.type == "datetime":
+        if column.forms:
+            return pl.coalesce([_formed(text, form) for form in column.forms])
         return _epoch(text, column.unit) if column.unit else _instant(text)
     return text
+
+
+def _formed(text: pl.Expr, form: str) -> pl.Expr:
+    """A time in one form; null where it has another."""
+    if form in EPOCHS:
+        return _epoch(text, EPOCHS[form])
+    if form in ("iso", "date"):
+        return _instant(text) if form == "iso" else _day(text).cast(UTC_TIME)
+    has_time = any(letter in form for letter in ("%H", "%I", "%T", "%R", "%X", "%c", "%s"))
+    if has_time:
+        instant = text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+    else:
+        instant = text.str.to_date(form, strict=False).cast(UTC_TIME)
+    # `%Y` takes the 25 of 11/23/25 for the year 25
+    return pl.when(instant.dt.year().is_between(1000, 9999)).then(instant)
+
+
+def _day(text: pl.Expr) -> pl.Expr:
+    day = text.str.replace(r"[T ]00:00:00(\.0+)?$", "")  # spreadsheets have no dates but times at midnight
+    return pl.when(day.str.len_bytes() == 10).then(day.str.to_date("%Y-%m-%d", strict=False))
 
 
 def _instant(text: pl.Expr) -> pl.Expr:
@@ -165,7 +191,8 @@ def settle(columns: Mapping[str, Column], pinned: Mapping[str, str], records: Se
         if column.sql:
             continue
         kind = column.type or pinned.get(name)
-        found.append(Wanted(name, column.path, kind, column.unit) if kind else infer(name, column.path, records))
+        known = Wanted(name, column.path, kind, column.unit, tuple(column.format)) if kind else None
+        found.append(known or infer(name, column.path, records))
     return found
 
 

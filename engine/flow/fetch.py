@@ -2,102 +2,43 @@
 
 from __future__ import annotations
 
-import base64
+import codecs
 import re
-import ssl
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
-
-import httpx2
+from typing import Literal
+from urllib.parse import urljoin
 
 from engine.core import jsontext
 from engine.core.clock import Clock
 from engine.core.errors import CollectionError, ConfigError
 from engine.core.events import Sink, Waiting
-from engine.core.kinds import Auth, Token
+from engine.core.kinds import Auth, Token, TooLarge, Undecodable
 from engine.core.settle import inside
 from engine.core.values import Secret
-from engine.core.wire import Page, Request, origin, request_to
-from engine.flow.limits import Limiter, reserve
-from engine.flow.retry import STATUSES, Policy, retry_after_seconds
+from engine.core.wire import Page, Request, request_to
+from engine.flow.answer import verdict
+from engine.flow.fence import fence
+from engine.flow.gate import Gate
+from engine.flow.learn import used_up_until
+from engine.flow.limits import Deadline, Limiter, reserve
+from engine.flow.line import Broken, Late, Line, Patience
+from engine.flow.retry import LONGEST_SECONDS, PUSHING, STATUSES, Policy, retry_after_seconds, ruled
+from engine.flow.session import Pool, Session
+from engine.flow.trust import Trust
+from engine.flow.unpack import unpacker
+from engine.spec.answers import Decode, RenewAuth, Response, Retry, Wait
+from engine.spec.collect import Learn
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
-SHORTEST_CREDENTIAL = 8
-"""What is shorter stands in other words as well."""
-LASTING = frozenset({400, 401, 403})
-"""The statuses with which a sign-in is refused for good; any other may pass."""
 SENDABLE = re.compile(r"[\t\x20-\x7e]*")
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 NOT_SENDABLE = "has a letter or a line break that no header can hold"
-HEADERS = {"User-Agent": "engine", "Accept": "application/json"}
-
-
-@dataclass
-class Session:
-    """One sign-in, shared by all threads: a renewal is asked for once, whoever needs it first."""
-
-    auth: Auth
-    _token: Token | None = None
-    _hidden: frozenset[bytes] | None = None
-    _refusal: CollectionError | ConfigError | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def token(self, ask: Callable[[Request], Page], now: float) -> Token:
-        """The current token, renewed where it is missing or about to expire; raises what a refused sign-in raised."""
-        with self._lock:
-            if self._refusal:
-                raise self._refusal
-            if self._token is None or now >= self._token.renew_at:
-                try:
-                    self._token = _drive(self.auth.renew(now), ask)
-                except (CollectionError, ConfigError) as error:
-                    if isinstance(error, ConfigError) or error.context.get("status") in LASTING:
-                        self._refusal = error
-                    raise
-                self._hidden = self._kept_back() | _spellings(self._token.value)
-            return self._token
-
-    def masked(self, page: Page) -> Page:
-        """An answer without the secrets that sign the requests: some vendors repeat them."""
-        body = page.body
-        for word in self._kept_back():
-            body = body.replace(word, b"***") if word in body else body
-        return page if body is page.body else replace(page, body=body)
-
-    def _kept_back(self) -> frozenset[bytes]:
-        """What no answer may hold: the page's secrets, and each token that was given."""
-        if self._hidden is None:
-            self._hidden = frozenset[bytes]().union(*map(_spellings, inside(self.auth, Secret)))
-        return self._hidden
-
-    def forget(self, token: Token) -> None:
-        """The vendor refused this token; the next caller renews it, unless somebody already has."""
-        with self._lock:
-            if self._token is token:
-                self._token = None
-
-
-def _spellings(secret: Secret) -> frozenset[bytes]:
-    """A secret as an answer may repeat it: as it is, in JSON, in an address, and in Base64."""
-    text = secret.reveal()
-    written = jsontext.write(text)[1:-1], quote(text, safe="").encode(), quote_plus(text).encode()
-    encoded = base64.b64encode(text.encode()).rstrip(b"=")
-    found = frozenset({text.encode(), *written, written[0].replace(b"/", rb"\/"), encoded})
-    return found if len(text) >= SHORTEST_CREDENTIAL else frozenset()
-
-
-def _drive(steps: Generator[Request, Page, Token], ask: Callable[[Request], Page]) -> Token:
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(ask(request))
-    except StopIteration as end:
-        token: Token = end.value
-        return token
+SLACK_SECONDS = 0.001
+"""What the clock may have moved while a place was taken."""
+RULED = "the page's rules say to ask again"
 
 
 @dataclass(frozen=True)
@@ -105,191 +46,318 @@ class Route:
     """How the requests of one endpoint go out."""
 
     endpoint: str
-    session: Session | None
+    session: Pool | None
     limiters: Sequence[Limiter]
     hosts: frozenset[str]
-    """Hosts that may be asked; a next link or redirect to any other is refused."""
-    timeout_seconds: float
+    """Hosts that may be asked, or `*.host`; a next link or redirect to any other is refused."""
+    patience: Patience
     max_bytes: int
     real_path: str = ""
     """How to set the address, where it is only assumed."""
+    responses: Sequence[Response] = ()
+    """The page's own rules."""
+    unpack: Callable[[Page], Page] | None = None
+    """Makes JSON of an answer; raises Undecodable. None where it is JSON."""
+    learn: Learn | Literal["standard", "off"] = "off"
+    hold: Limiter = field(default_factory=Limiter)
+    """Holds back all requests of the connection while the vendor asks for it."""
+    gate: Gate | None = None
+    is_sign_in: bool = False
+    """Whether its requests ask for a token, and so hold credentials."""
+    in_tls: bool = False
+    """Whether the API is asked in TLS, so that no next link may lead out of it."""
+    steps: Mapping[str, Sequence[Limiter]] = field(default_factory=dict)
+    """The limits of a job's requests: create, poll, locate, fetch."""
+
+    def of_step(self, word: str) -> Route:
+        """The same for a request of a job, whose answer is JSON."""
+        return replace(self, unpack=None, limiters=(*self.limiters, *self.steps.get(word, ())))
+
+    def of_files(self, decode: Decode | None, teller: Page | None, *, signed: bool) -> Route:
+        """The same for the files of a job, which the `teller` names."""
+        found = replace(self.of_step("fetch"), unpack=self.unpack, session=self.session if signed else None)
+        return found if decode is None else replace(found, unpack=unpacker(decode, self.max_bytes, teller))
 
 
-class _Broken(Exception):
-    """A try that brought no usable answer, with the reason in plain words."""
+Signer = tuple[Session, Token]
 
 
-class _TooLarge(Exception):
-    """An answer larger than the page allows."""
+@dataclass
+class _Try:
+    """How one try of a request went."""
+
+    page: Page | None = None
+    problem: str = ""
+    """Why its answer is not to be taken, in words; empty where nothing is wrong."""
+    fix: str = ""
+    signer: Signer | None = None
+    elsewhere: bool = False
+    """Whether another sign-in may go on at once where this one was pushed back."""
+
+
+@dataclass
+class _Tries:
+    """How often a request was tried, and what was done for it."""
+
+    made: int = 0
+    waited: float = 0.0
+    """Seconds of our own choice."""
+    renewed: bool = False
 
 
 class Fetcher:
-    """Sends requests. One HTTP client per thread; a client shared by threads or made per request is slower."""
+    """Sends requests, each thread over connections of its own."""
 
     def __init__(
-        self, clock: Clock, emit: Sink, *, policy: Policy | None = None, reach: Callable[[str], str] | None = None
+        self,
+        clock: Clock,
+        emit: Sink,
+        *,
+        trust: Trust | None = None,
+        deadline: Deadline | None = None,
+        policy: Policy | None = None,
+        reach: Callable[[str], str] | None = None,
     ) -> None:
         self._clock, self._emit, self._policy = clock, emit, policy or Policy()
+        self._trust, self._deadline = trust or Trust(), deadline or Deadline()
         self._reach = reach or (lambda url: url)
         self._local = threading.local()
-        self._clients: list[httpx2.Client] = []
+        self._lines: list[Line] = []
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for client in self._clients:
-            client.close()
+        for line in self._lines:
+            line.close()
 
     def fetch(self, request: Request, route: Route) -> Page:
         """The answer to a request, whatever its status, once the tries are used up on those worth a new try.
 
-        Raises CollectionError when no answer came, when it never became JSON, or when a redirect leads to a host that
-        is not allowed.
+        The page's own rules come first: an answer for which one says anything but to ask again is given back at once.
+
+        Raises CollectionError when no answer came in time, when it never became JSON, when a rule says to ask again
+        for ever, or when it leads to a host that is not allowed.
         """
-        page = self._tries(request, route, signed=True)
-        if page.status == 401 and route.session and route.session.auth.renewable:
-            page = self._tries(request, route, signed=True)
-        return page
-
-    def _tries(self, request: Request, route: Route, *, signed: bool) -> Page:
-        waited, attempt = 0.0, 0
+        if request.origin[1] not in route.hosts or (route.in_tls and request.origin[0] != "https"):
+            fence(request.url, route.hosts, request, "the next request", in_tls=route.in_tls)
+        tries = _Tries()
         while True:
-            attempt += 1
-            page: Page | None = None
-            problem = ""
-            try:
-                page = self._follow(request, route, signed=signed)
-                if page.status not in STATUSES:
-                    _must_be_json(page)
-                    return page
-                problem = f"status {page.status}"
-            except _Broken as error:
-                problem = str(error)
-            now = self._clock.now()
-            named = retry_after_seconds(page.headers.get("retry-after"), now) if page else None
-            wait = self._policy.wait_seconds(attempt, waited, self._clock.random(), named)
-            if wait is None:
-                if page is not None and page.status in STATUSES:
-                    return replace(page, tries=attempt)
-                raise _gave_up(request, problem, attempt, route.real_path)
-            waited += 0.0 if named is not None else wait
-            self._pause(route, wait, f"{problem}, try {attempt + 1}")
+            tries.made += 1
+            tried = self._once(request, route)
+            wait = self._again(tried, route, tries)
+            if wait is not None:
+                self._pause(request, route, wait, f"{tried.problem}, try {tries.made + 1}")
+            elif tried.page and not tried.problem:
+                return tried.page
+            elif tried.page and not 200 <= tried.page.status < 300:
+                return replace(tried.page, tries=tries.made)
+            else:
+                raise _gave_up(_asked(request, route), tried, tries.made, route.real_path)
 
-    def _pause(self, route: Route, seconds: float, why: str) -> None:
+    # --- whether to ask again
+
+    def _again(self, tried: _Try, route: Route, tries: _Tries) -> float | None:
+        """Seconds until the next try; None where the answer is taken as it is, and where the tries are used up."""
+        page, now, chance = tried.page, self._clock.now(), self._clock.random()
+        verb = verdict(route.responses, page) if page else None
+        if page and isinstance(verb, Retry | Wait | RenewAuth):
+            tried.problem = tried.problem or RULED
+            tried.fix = tried.fix or "correct the rule in responses, or raise its times"
+            if isinstance(verb, RenewAuth):
+                return self._renewing(tried, tries)
+            wait = ruled(verb, page, tries.made, chance, now)
+            if wait and isinstance(verb, Wait) and page.status in PUSHING:
+                self._hold(tried, route, now + wait)
+            return wait
+        if verb or not tried.problem:
+            tried.problem = ""
+            return None
+        if tried.elsewhere:
+            tries.made -= 1
+            return 0.0
+        named = retry_after_seconds(page.headers.get("retry-after"), now) if page else None
+        wait = self._policy.wait_seconds(tries.made, tries.waited, chance, named)
+        tries.waited += wait or 0.0 if named is None else 0.0
+        return wait
+
+    def _renewing(self, tried: _Try, tries: _Tries) -> float | None:
+        if tries.renewed or tried.signer is None:
+            return None
+        tries.renewed = True
+        session, token = tried.signer
+        session.forget(token, tried.page)
+        return 0.0
+
+    def _hear(self, tried: _Try, page: Page, route: Route) -> None:
+        """Hold the others back where the vendor says until when it wants no more requests."""
+        now = self._clock.now()
+        until = used_up_until(route.learn, page, now)
+        pushes = page.status in PUSHING or page.status == 403
+        named = retry_after_seconds(page.headers.get("retry-after"), now) if pushes else None
+        if named:
+            until = max(until or 0.0, now + min(named, LONGEST_SECONDS))
+        if until and page.status == 403:
+            tried.problem = "status 403, and no requests are left"
+        if until:
+            self._hold(tried, route, until)
+
+    def _hold(self, tried: _Try, route: Route, until: float) -> None:
+        if route.session and tried.signer:
+            tried.elsewhere = route.session.push_back(tried.signer[0], until)
+        else:
+            route.hold.hold(until)
+
+    def _pause(self, request: Request, route: Route, seconds: float, why: str) -> None:
+        if self._clock.now() + seconds > self._deadline.at:
+            raise self._deadline.passed(_asked(request, route))
         if seconds > 0:
             self._emit(Waiting(route.endpoint, seconds, why))
             self._clock.wait(seconds)
 
-    def _follow(self, request: Request, route: Route, *, signed: bool) -> Page:
-        """One try, through redirects to allowed hosts; a redirect to another origin goes on without sign-in."""
+    # --- one try
+
+    def _once(self, request: Request, route: Route) -> _Try:
+        tried = _Try()
+        try:
+            page, tried.signer = self._follow(request, route)
+            self._hear(tried, page, route)
+            tried.page = page
+            if page.status in STATUSES:
+                tried.problem = f"status {page.status}"
+            elif 200 <= page.status < 300:
+                tried.page = self._unpacked(page, route, tried.signer)
+                if tried.page.received is None and not _is_cookie(tried.page, route):
+                    _must_be_json(tried.page)
+        except TooLarge:  # told of the request as it was before signing, which may put a key into the query
+            text = f"{_asked(request, route)}: the answer is larger than {route.max_bytes:,} bytes"
+            fix = "ask for smaller pages, or raise connection.max_page"
+            raise CollectionError(text, fix, context={"request": _asked(request, route)}) from None
+        except (Broken, Undecodable) as error:
+            tried.problem = str(error)
+            if isinstance(error, Late):
+                tried.fix = "try again later; if the vendor is that slow, raise connection.timeout"
+        return tried
+
+    def _unpacked(self, page: Page, route: Route, signer: Signer | None) -> Page:
+        if route.unpack is None:
+            return page
+        page = route.unpack(page)
+        masked = signer[0].masked(page) if signer else page
+        # The bytes received hold the secret where nobody sees it: then what is kept is the JSON.
+        return page if masked is page else replace(masked, received=None, coding=None)
+
+    def _follow(self, request: Request, route: Route) -> tuple[Page, Signer | None]:
+        """One answer, through redirects to allowed hosts; to another origin they go on without sign-in."""
         home = request.origin
         asked = request
         for _ in range(MOST_REDIRECTS + 1):
-            if signed and route.session:  # a sign-in takes its time, and a place that was taken before would be late
-                self._token(route.session, route)
-            self._pause(route, reserve(route.limiters, self._clock.now()), "rate limit")
-            try:
-                page = self._exchange(asked, route, signed=signed and asked.origin == home)
-            except _TooLarge:  # told of the request as it was before signing, which may put a key into the query
-                raise CollectionError(
-                    f"{request.describe()}: the answer is larger than {route.max_bytes:,} bytes",
-                    "ask for smaller pages, or raise connection.max_page",
-                    context={"request": request.describe()},
-                ) from None
-            if page.status not in REDIRECTS or "location" not in page.headers:
-                page = replace(page, request=request)
-                return route.session.masked(page) if signed and route.session else page
+            page, signer = self._exchange(asked, route, at_home=asked.origin == home)
+            if page.status not in REDIRECTS or "location" not in page.headers or _is_cookie(page, route):
+                page = page if asked is request else replace(page, request=request)
+                return (signer[0].masked(page) if signer else page), signer
             asked = self._redirected(asked, page, route)
-            if not signed and asked.origin != home:
+            if route.is_sign_in and asked.origin != home:
                 raise CollectionError(
-                    f"the sign-in at {request.url} redirects to another address, which would get the credentials",
+                    f"{_asked(request, route)} redirects to another address, which would get the credentials",
                     "correct the address of the sign-in",
                 )
-        raise _Broken(f"more than {MOST_REDIRECTS} redirects")
+        raise Broken(f"more than {MOST_REDIRECTS} redirects")
 
     def _redirected(self, asked: Request, page: Page, route: Route) -> Request:
         try:
             target = urljoin(asked.url, page.headers["location"])
             # Told without its query: some vendors repeat there the key that they were asked with.
-            fence(target, route.hosts, replace(asked, query=()), "a redirect")
+            fence(target, route.hosts, replace(asked, query=()), "a redirect", in_tls=asked.origin[0] == "https")
         except ValueError:
-            raise _Broken("a redirect to what is no address") from None
+            raise Broken("a redirect to what is no address") from None
         if page.status in (307, 308):
-            return request_to(asked.method, target, body=asked.body, form=asked.form, header=asked.header)
+            return request_to(asked.method, target, body=asked.body, media=asked.media, header=asked.header)
         return request_to("GET", target, header=asked.header)
 
-    def _exchange(self, request: Request, route: Route, *, signed: bool) -> Page:
-        session = route.session
-        if not signed or session is None:
-            return self._send(request, route)
-        token = self._token(session, route)
-        ready = session.auth.sign(request, token)
-        if (header := _unsendable(ready)) and header != _unsendable(request):
-            raise _no_header(session.auth, *header)
-        page = self._send(ready, route)
-        if page.status == 401:
-            session.forget(token)
-        return page
+    def _exchange(self, request: Request, route: Route, *, at_home: bool) -> tuple[Page, Signer | None]:
+        """One answer, and who signed its request; a 401 is asked again where that may help, unless a rule is for it."""
+        pool = route.session if at_home else None
+        before: list[Session] = []
+        while True:
+            session = self._placed(request, route, pool)
+            if pool is None or session is None:
+                return self._send(request, request, route, certified=at_home and route.is_sign_in), None
+            token = session.token(lambda ask: self._sign_in(ask, route))
+            ready = session.sign(request, token)
+            if (header := _unsendable(ready)) and header != _unsendable(request):
+                raise _no_header(session.auth, *header)
+            page = self._send(ready, request, route, certified=True)
+            if page.status != 401 or (verdict(route.responses, page) and not session.auth.passing(page)):
+                return page, (session, token)
+            if not pool.refused(session, token, page, before):
+                return page, (session, token)
 
-    def _token(self, session: Session, route: Route) -> Token:
-        return session.token(lambda ask: self._sign_in(ask, route), self._clock.now())
+    def _placed(self, request: Request, route: Route, pool: Pool | None) -> Session | None:
+        """Wait for a place that all limits allow; gives the sign-in that it is for."""
+        limiters = (route.hold, *route.limiters)
+        while True:
+            session, now = None, self._clock.now()
+            if pool is None:
+                wait = reserve(limiters, now)
+            else:
+                session, wait = pool.take(limiters, lambda ask: self._sign_in(ask, route))
+            self._pause(request, route, wait, "rate limit")
+            # somebody else may have been told meanwhile that nothing is to be asked for longer than that
+            if max(route.hold.out_until, session.hold.out_until if session else 0.0) <= now + wait + SLACK_SECONDS:
+                return session
 
     def _sign_in(self, request: Request, route: Route) -> Page:
         """Ask for a token; its request holds credentials, so a redirect of it stays at its address."""
-        own = replace(route, limiters=(), hosts=frozenset({request.origin[1]}))
-        return self._tries(request, own, signed=False)
+        hosts, patience = frozenset({request.origin[1]}), route.patience
+        return self.fetch(request, Route(route.endpoint, None, (), hosts, patience, route.max_bytes, is_sign_in=True))
 
-    def _send(self, request: Request, route: Route) -> Page:
-        client = self._client()
-        if header := _unsendable(request):
-            raise CollectionError(f"{request.describe()}: the header {header[0]} {NOT_SENDABLE}", "correct its value")
+    def _send(self, ready: Request, request: Request, route: Route, *, certified: bool) -> Page:
+        """Send what is ready; the page is told of the request as it was before signing."""
+        if header := _unsendable(ready):
+            raise CollectionError(
+                f"{_asked(request, route)}: the header {header[0]} {NOT_SENDABLE}", "correct its value"
+            )
+        gate, pushed_back = route.gate, False
+        ticket = gate.enter(self._heed) if gate else 0
         try:
-            with client.stream(
-                request.method,
-                self._reach(request.url),
-                params=list(request.query) or None,
-                headers=_headers(request),
-                content=_content(request),
-                timeout=route.timeout_seconds,
-            ) as answer:
-                body = self._read(answer, route)
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Page(request, answer.status_code, headers, body)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-            raise ConfigError(f"{request.url} is no web address", "check base_url and the endpoint's path") from None
-        except httpx2.TimeoutException:
-            raise _Broken(f"no answer within {route.timeout_seconds:g} s") from None
-        except httpx2.ConnectError as error:
-            raise _Broken(f"no connection to {urlsplit(request.url).hostname} ({error})") from None
-        except httpx2.TransportError as error:
-            raise _Broken(f"the connection broke ({type(error).__name__})") from None
-        except httpx2.DecodingError:
-            raise _Broken("the answer's compression is damaged") from None
+            left = self._deadline.at - self._clock.now()
+            patience = (
+                route.patience if left > route.patience.request else replace(route.patience, request=max(left, 0))
+            )
+            address = self._reach(ready.full_url)
+            answer = self._line().exchange(
+                ready, address, patience, route.max_bytes, certified=certified, heed=self._heed
+            )
+            pushed_back = answer.status in PUSHING
+        except Late:
+            pushed_back = True
+            raise
+        finally:
+            if gate:
+                gate.leave(ticket, pushed_back=pushed_back)
+        return Page(request, answer.status, answer.headers, answer.body)
 
-    def _read(self, answer: httpx2.Response, route: Route) -> bytes:
-        """The body; the HTTP client's own timeout begins anew with each drop of a slow one."""
-        parts, size, deadline = [], 0, self._clock.now() + route.timeout_seconds
-        for part in answer.iter_bytes():
-            self._clock.wait(0)  # a stop is heard here, too
-            size += len(part)
-            if size > route.max_bytes:
-                raise _TooLarge
-            if self._clock.now() > deadline:
-                raise _Broken(f"no whole answer within {route.timeout_seconds:g} s")
-            parts.append(part)
-        return b"".join(parts)
+    def _heed(self) -> None:
+        """Raise Stopped where the run shall end."""
+        self._clock.wait(0)
 
-    def _client(self) -> httpx2.Client:
-        client: httpx2.Client | None = getattr(self._local, "client", None)
-        if client is None:
-            client = httpx2.Client(follow_redirects=False, verify=_trust(), headers=HEADERS, cookies=_no_cookies())
-            self._local.client = client
-            self._clients.append(client)
-        return client
+    def _line(self) -> Line:
+        line: Line | None = getattr(self._local, "line", None)
+        if line is None:
+            line = self._local.line = Line(self._trust)
+            self._lines.append(line)
+        return line
+
+
+def _asked(request: Request, route: Route) -> str:
+    """The request for a person; that of a sign-in may hold credentials in its query."""
+    return f"the sign-in at {request.url}" if route.is_sign_in else request.describe()
 
 
 def _unsendable(request: Request) -> tuple[str, str] | None:
     """The first header that cannot be sent. Source: RFC 9110 section 5.5, without its obsolete letters."""
-    return next(((name, text) for name, text in request.header if not SENDABLE.fullmatch(text)), None)
+    return next(
+        ((name, text) for name, text in request.header if not (SENDABLE.fullmatch(text) and NAME.fullmatch(name))), None
+    )
 
 
 def _no_header(auth: Auth, name: str, text: str) -> ConfigError:
@@ -299,63 +367,28 @@ def _no_header(auth: Auth, name: str, text: str) -> ConfigError:
     return ConfigError(f"{what} {NOT_SENDABLE}", "set it again, without accents and line breaks")
 
 
-def _no_cookies() -> CookieJar:
-    """A jar that keeps nothing: what is sent must not depend on what another request of this thread was answered."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
-
-
-@lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
-    """The system's certificates, read once: 58 ms that a client of its own would spend in each thread."""
-    return httpx2.create_ssl_context()
-
-
-def fence(url: str, hosts: frozenset[str], asked: Request, what: str) -> None:
-    """Raise CollectionError when an address leads to a host that is not allowed, or out of TLS."""
-    scheme, host, _ = origin(url)
-    if host not in hosts or scheme not in ("http", "https"):
-        raise CollectionError(
-            f"{what} leads to {host or url}, which is not allowed",
-            f"if the vendor really does that, add it: connection.allow_hosts: [{host}]",
-            context={"request": asked.describe()},
-        )
-    if asked.origin[0] == "https" and scheme == "http":
-        raise CollectionError(f"{what} leads from https to http at {host}", "", context={"request": asked.describe()})
-
-
-def _headers(request: Request) -> Mapping[str, str]:
-    if request.body is None:
-        return dict(request.header)
-    kind = "application/x-www-form-urlencoded" if request.form else "application/json"
-    return {"Content-Type": kind, **dict(request.header)}
-
-
-def _content(request: Request) -> bytes | None:
-    if request.body is None:
-        return None
-    if request.form:
-        return urlencode(request.body, doseq=True).encode()
-    return jsontext.write(request.body)
+def _is_cookie(page: Page, route: Route) -> bool:
+    """Whether a sign-in was answered with a cookie: then neither where it leads to nor what it shows matters."""
+    return route.is_sign_in and "set-cookie" in page.headers and page.status not in (307, 308)
 
 
 def _must_be_json(page: Page) -> None:
     """A good status with a body that is HTML, empty or cut off is worth a new try."""
-    if not 200 <= page.status < 300 or page.status == 204:
+    if page.status == 204:
         return
     body = page.body.lstrip()
     if not body:
-        raise _Broken("an empty answer")
+        raise Broken("an empty answer")
     if body.startswith(b"<"):
-        raise _Broken("HTML instead of JSON")
+        raise Broken("HTML instead of JSON")
     if not jsontext.is_whole(body):
         if flaw := jsontext.flaw(body):  # the next try would bring the same
-            raise CollectionError(f"{page.request.describe()}: the answer is {flaw}", "report it to the vendor")
-        raise _Broken("an answer that is not whole JSON")
+            fix = "write decode: json" if body.startswith(codecs.BOM_UTF8) else "report it to the vendor"
+            raise CollectionError(f"{page.request.describe()}: the answer is {flaw}", fix)
+        raise Broken("an answer that is not whole JSON")
 
 
-def _gave_up(request: Request, problem: str, attempts: int, real_path: str) -> CollectionError:
-    return CollectionError(
-        f"{request.describe()}: {problem}, after {attempts} tries",
-        f"try again later; if it stays, {real_path or 'check base_url and whether the vendor is reachable from here'}",
-        context={"request": request.describe()},
-    )
+def _gave_up(asked: str, tried: _Try, times: int, real_path: str) -> CollectionError:
+    fix = f"try again later; if it stays, {real_path or 'check base_url and whether the vendor is reachable from here'}"
+    often = f", after {times} tries" if times > 1 else ""
+    return CollectionError(f"{asked}: {tried.problem}{often}", tried.fix or fix, context={"request": asked})

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
+from engine.core import jsontext
 from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json, StorageError
 
@@ -28,15 +29,36 @@ CREATE TABLE IF NOT EXISTS collections (
   pages INTEGER NOT NULL, missing TEXT NOT NULL, skipped TEXT NOT NULL, PRIMARY KEY (run, endpoint));
 CREATE TABLE IF NOT EXISTS watermarks (
   tool TEXT NOT NULL, endpoint TEXT NOT NULL, kind TEXT NOT NULL, partition TEXT NOT NULL, value TEXT NOT NULL,
+  binding TEXT NOT NULL DEFAULT '{}', since TEXT NOT NULL DEFAULT '', seen TEXT,
   PRIMARY KEY (tool, endpoint, kind, partition));
+CREATE TABLE IF NOT EXISTS kept (tool TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tool, name));
 CREATE TABLE IF NOT EXISTS fences (tool TEXT PRIMARY KEY, fence INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS schedules (
   tool TEXT NOT NULL, schedule TEXT NOT NULL, clock TEXT NOT NULL, taken TEXT NOT NULL, run TEXT, status TEXT,
   ended_at TEXT, PRIMARY KEY (tool, schedule));
 """
 
-Watermarks = dict[tuple[str, str], str]
-"""(kind, partition) -> value; the kind is `window` or `changed`."""
+MARKED = """
+INSERT INTO watermarks (tool, endpoint, kind, partition, value, binding, since, seen) VALUES (?,?,?,?,?,?,?,?)
+ON CONFLICT (tool, endpoint, kind, partition) DO UPDATE SET binding=excluded.binding, seen=excluded.seen,
+  since=CASE WHEN excluded.value IN ('', value) THEN since ELSE excluded.since END,
+  value=CASE WHEN excluded.value='' THEN value ELSE excluded.value END
+"""
+Kind = Literal["window", "changed"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far one partition of an endpoint was read."""
+
+    kind: Kind
+    partition: str
+    value: str = ""
+    """Until when it was read, or the value of `when_changed` it was read at; empty: as it was, at first not at all."""
+    binding: Mapping[str, Json] = field(default_factory=dict)
+    at: str = ""
+    """When the run began that saw its parent; of a mark that is there, the run that moved it."""
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,10 +127,13 @@ class Ledger:
                 self._base = _looked_into(path)
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.chmod(0o600)  # it may hold what signs in
             self._base = sqlite3.connect(path, check_same_thread=False, timeout=30, isolation_level=None)
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.executescript(TABLES)
+            _widen(self._base)
         except (sqlite3.Error, OSError) as error:
             raise _storage(error) from error
 
@@ -135,7 +160,7 @@ class Ledger:
             try:
                 return self._base.execute(sql, tuple(values)).fetchall()
             except sqlite3.Error as error:
-                if self._only_read and "no such table" in str(error):
+                if self._only_read and "no such " in str(error):
                     return []  # an older engine made it, and reading does not bring it up to date
                 raise _storage(error) from error
 
@@ -187,14 +212,8 @@ class Ledger:
         )
         if not rows:
             return None
-        run, status, started_at, ended_at, result = rows[0]
-        return {
-            "run": run,
-            "status": status,
-            "started_at": started_at,
-            "ended_at": ended_at,
-            "result": json.loads(result) if result else None,
-        }
+        told = dict(zip(("run", "status", "started_at", "ended_at", "result"), rows[0], strict=True))
+        return told | {"result": json.loads(told["result"]) if told["result"] else None}
 
     # --- schedules
 
@@ -227,8 +246,19 @@ class Ledger:
 
     def knows_page(self, tool: str, page_hash: str) -> bool:
         """Whether a run of this very page was begun before: what it says was checked then."""
-        found = self._ask("SELECT 1 FROM runs WHERE tool=? AND page_hash=? LIMIT 1", (tool, page_hash))
-        return bool(found)
+        return bool(self._ask("SELECT 1 FROM runs WHERE tool=? AND page_hash=? LIMIT 1", (tool, page_hash)))
+
+    # --- sign-ins
+
+    def kept(self, tool: str, name: str) -> str | None:
+        """What a sign-in of a tool asked to keep, such as its newest refresh token."""
+        rows = self._ask("SELECT value FROM kept WHERE tool=? AND name=?", (tool, name))
+        return str(rows[0][0]) if rows else None
+
+    def keep(self, tool: str, name: str, value: str) -> None:
+        """Keep it in the place of what was kept before."""
+        with self._change() as base:
+            base.execute("INSERT OR REPLACE INTO kept VALUES (?,?,?)", (tool, name, value))
 
     # --- units
 
@@ -243,8 +273,11 @@ class Ledger:
 
     # --- sealed collections and watermarks
 
-    def seal(self, tool: str, sealed: Collection, watermarks: Watermarks) -> None:
-        """Seal an endpoint of a run and move its watermarks, (kind, partition) -> value, in one transaction."""
+    def seal(self, tool: str, sealed: Collection, marks: Iterable[Mark] = (), *, forget: str = "") -> None:
+        """Seal an endpoint of a run and move its marks, in one transaction.
+
+        Marks of parents that no run saw since the time `forget` are taken out.
+        """
         with self._change() as base:
             base.execute(
                 "INSERT OR REPLACE INTO collections VALUES (?,?,?,?,?,?,?,?)",
@@ -259,12 +292,15 @@ class Ledger:
                     json.dumps(sealed.skipped),
                 ),
             )
-            _move(base, tool, sealed.endpoint, watermarks)
+            _move(base, tool, sealed.endpoint, marks)
+            base.execute(
+                "DELETE FROM watermarks WHERE tool=? AND endpoint=? AND seen<?", (tool, sealed.endpoint, forget)
+            )
 
-    def move(self, tool: str, endpoint: str, watermarks: Watermarks) -> None:
-        """Move the watermarks of an endpoint that was sealed before, when all that is repeated for it is whole."""
+    def move(self, tool: str, endpoint: str, marks: Iterable[Mark]) -> None:
+        """Move the marks of an endpoint that was sealed before, when all that is repeated for it is whole."""
         with self._change() as base:
-            _move(base, tool, endpoint, watermarks)
+            _move(base, tool, endpoint, marks)
 
     def collections(self, tool: str) -> list[Collection]:
         """Every sealed collection of a tool, oldest first."""
@@ -286,12 +322,29 @@ class Ledger:
         )
         return int(rows[0][0]) if rows else 0
 
-    def watermarks(self, tool: str, endpoint: str, kind: str) -> dict[str, str]:
-        """Partition -> value, of one kind: `window` or `changed`."""
+    def watermarks(self, tool: str, endpoint: str, kind: Kind) -> dict[str, str]:
+        """Partition -> value of every parent that a run saw; empty where nothing of it was read yet."""
         rows = self._ask(
             "SELECT partition, value FROM watermarks WHERE tool=? AND endpoint=? AND kind=?", (tool, endpoint, kind)
         )
         return {str(partition): str(value) for partition, value in rows}
+
+    def marks(self, tool: str) -> list[Mark]:
+        """All marks of a tool, by endpoint, in the order in which their parents were first seen."""
+        rows = self._ask(
+            "SELECT kind, partition, value, binding, since, endpoint FROM watermarks WHERE tool=? "
+            "ORDER BY endpoint, kind, rowid",
+            (tool,),
+        )
+        return [Mark(kind, name, value, json.loads(binding), *more) for kind, name, value, binding, *more in rows]
+
+    def reset(self, tool: str, endpoint: str, partitions: Iterable[str]) -> None:
+        """Forget how far partitions of an endpoint were read; that their parents are known stays."""
+        with self._change() as base:
+            base.executemany(
+                "UPDATE watermarks SET value='', since='' WHERE tool=? AND endpoint=? AND partition=?",
+                [(tool, endpoint, partition) for partition in partitions],
+            )
 
 
 TAKE = "UPDATE schedules SET taken=?, run=?, status=?, ended_at=? WHERE tool=? AND schedule=? AND taken<?"
@@ -329,8 +382,19 @@ def _storage(error: Exception) -> StorageError:
     )
 
 
-def _move(base: sqlite3.Connection, tool: str, endpoint: str, watermarks: Watermarks) -> None:
+def _move(base: sqlite3.Connection, tool: str, endpoint: str, marks: Iterable[Mark]) -> None:
     base.executemany(
-        "INSERT OR REPLACE INTO watermarks VALUES (?,?,?,?,?)",
-        [(tool, endpoint, kind, part, value) for (kind, part), value in watermarks.items()],
+        MARKED,
+        (
+            (tool, endpoint, m.kind, m.partition, m.value, jsontext.canonical(m.binding), m.value and m.at, m.at)
+            for m in marks
+        ),
     )
+
+
+def _widen(base: sqlite3.Connection) -> None:
+    """Give a ledger of an older engine the columns that came later."""
+    known = {row[1] for row in base.execute("PRAGMA table_info(watermarks)")}
+    for name, kind in (("binding", "NOT NULL DEFAULT '{}'"), ("since", "NOT NULL DEFAULT ''"), ("seen", "")):
+        if name not in known:
+            base.execute(f"ALTER TABLE watermarks ADD COLUMN {name} TEXT {kind}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from engine.core import template
@@ -14,12 +15,20 @@ from engine.core.kinds import Auth
 from engine.core.order import ordered
 from engine.core.settle import Settling, inside
 from engine.core.template import Template
-from engine.core.values import Secret
-from engine.core.wire import Place, Request, as_pairs, request_to
-from engine.spec.model import Endpoint, Parent, Pipeline
+from engine.core.times import first_instant, written
+from engine.core.values import Secret, param_of
+from engine.core.window import Window
+from engine.core.wire import Media, Place, Request, as_pairs, as_text, request_to
+from engine.flow import parents
+from engine.flow.parents import Binding as Binding
+from engine.flow.parents import Origins as Origins
+from engine.flow.parents import grouped as grouped
+from engine.spec.collect import Endpoint
+from engine.spec.fields import Joined
+from engine.spec.foreach import Parent
+from engine.spec.model import Pipeline
 
-Binding = Mapping[str, Json]
-"""Alias -> the fields of the parent record that are used below it."""
+ACCEPT = Place("header.Accept")
 
 
 @dataclass(frozen=True)
@@ -35,18 +44,6 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The time span that an incremental request asks for, in UTC."""
-
-    start: datetime
-    end: datetime
-
-    def scope(self) -> dict[str, datetime]:
-        """The namespace `window`."""
-        return {"start": self.start, "end": self.end}
-
-
-@dataclass(frozen=True)
 class Asked:
     """An endpoint as it will be asked."""
 
@@ -54,16 +51,21 @@ class Asked:
     endpoint: Endpoint
     needs: tuple[str, ...] = ()
     """The endpoints whose records it is repeated for."""
-    alias: str | None = None
     used: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Alias -> fields of that parent that it or an endpoint below it names; `*` is the whole record."""
     skipped: str | None = None
-    """Why it is left out, in the page's own words."""
+    """Why it is left out, in words."""
 
     @property
-    def parent(self) -> Parent | None:
-        """What it is repeated for."""
-        return self.endpoint.for_each[self.alias] if self.alias else None
+    def parents(self) -> Mapping[str, Parent]:
+        """Alias -> what it is repeated for."""
+        return self.endpoint.for_each
+
+    def bindings(self, origins: Origins, *, whole: bool = False) -> Iterator[tuple[Binding, str | None]]:
+        """Each combination of its parents, with the values of `when_changed`; `whole` parents have all their fields."""
+        used = dict.fromkeys(self.parents, parents.WHOLE) if whole else self.used
+        for one in parents.combinations(self.parents, used, origins):
+            yield one.binding, ", ".join(one.changed) if one.changed else None
 
 
 @dataclass(frozen=True)
@@ -99,35 +101,63 @@ class Plan:
     def auth(self) -> Auth | None:
         """The sign-in, its secrets filled in."""
         auth = self.pipeline.connection.auth
-        return auth.filled(self.settings.scope()) if auth else None
+        base = str(render(self.pipeline.connection.base_url, self.settings.scope()))
+        return auth.filled(self.settings.scope()).at(base) if auth else None
 
     def base_url(self, asked: Asked) -> str:
         """The address that the endpoint's path is added to."""
         own = asked.endpoint.base_url
         return str(render(own or self.pipeline.connection.base_url, self.settings.scope())).rstrip("/")
 
+    @cached_property
+    def at_hand(self) -> Mapping[str, Mapping[str, Parent]]:
+        """Endpoint -> its own aliases and those of all endpoints above it."""
+        found: dict[str, Mapping[str, Parent]] = {}
+        for asked in self.endpoints:
+            above = [found[need] for need in asked.needs]
+            found[asked.name] = {k: one for aliases in (*above, asked.parents) for k, one in aliases.items()}
+        return found
+
+    def partition(self, name: str, binding: Binding) -> str:
+        """The name of the partition of an endpoint; of one above, in the binding of a unit that is repeated for it."""
+        return parents.named(binding, self.at_hand[name], self.pipeline.endpoints[name].for_each)
+
+    def scope(self, binding: Binding, run: Mapping[str, Json], window: Window | None) -> dict[str, Any]:
+        """What the templates of a unit may name."""
+        return {**self.settings.scope(), **binding, "run": run, "window": window.scope() if window else {}}
+
     def request(self, asked: Asked, binding: Binding, run: Mapping[str, Json], window: Window | None) -> Request:
         """The first request of a unit, unsigned; raises ConfigError when a name in it is null."""
-        endpoint, connection = asked.endpoint, self.pipeline.connection
-        scope = {**self.settings.scope(), **binding, "run": run, "window": window.scope() if window else {}}
-        asked_path = endpoint.get or endpoint.post or Template("")
-        path = str(render(asked_path, scope, path=not template.compile(asked_path).whole))
-        url = path if path.startswith(("http://", "https://")) else self.base_url(asked) + path
-        fields = {**connection.query, **endpoint.query}
-        query = tuple(pair for name, value in fields.items() for pair in as_pairs(name, sent(value, scope)))
-        headers = {name: render(value, scope) for name, value in {**connection.header, **endpoint.header}.items()}
-        request = request_to(
-            "GET" if endpoint.get else "POST",
-            url,
-            query=query,
-            header=tuple((name, str(value)) for name, value in headers.items() if value is not None),
-            body=sent(endpoint.body, scope),
-        )
-        return _windowed(request, endpoint, window)
+        endpoint, scope = asked.endpoint, self.scope(binding, run, window)
+        request = self.compose(asked, scope, endpoint.method, endpoint.path, endpoint.query, endpoint.header)
+        if not endpoint.decode.is_json and request.get(ACCEPT) is None:
+            request = request.put(ACCEPT, "*/*")
+        body, media = _body(endpoint, scope)
+        return _windowed(replace(request, body=body, media=media), endpoint, window)
+
+    def compose(
+        self,
+        asked: Asked,
+        scope: Mapping[str, Any],
+        method: str,
+        path: str | None,
+        query: Mapping[str, Any],
+        header: Mapping[str, Any],
+    ) -> Request:
+        """A request to a path or a whole address, with what the connection sends always. Raises ConfigError."""
+        connection, path = self.pipeline.connection, path or ""
+        target = str(render(path, scope, path=not template.compile(path).whole))
+        url = target if target.startswith(("http://", "https://")) else self.base_url(asked) + target
+        fields = {**connection.query, **query}
+        pairs = tuple(pair for name, value in fields.items() for pair in as_pairs(name, sent(value, scope)))
+        request = request_to(method, url, query=pairs)
+        for name, value in {**connection.header, **header}.items():
+            request = request.put(Place(f"header.{name}"), render(value, scope))
+        return request
 
     def add(self, asked: Asked, binding: Binding, run: Mapping[str, Json], window: Window | None) -> dict[str, Json]:
         """The fields put into each record of a unit."""
-        scope = {**self.settings.scope(), **binding, "run": run, "window": window.scope() if window else {}}
+        scope = self.scope(binding, run, window)
         return {name: render(value, scope) for name, value in asked.endpoint.add.items()}
 
 
@@ -141,12 +171,30 @@ def plan(pipeline: Pipeline, settings: Settings, only: Iterable[str] = ()) -> Pl
     wanted = _with_parents(pipeline, list(only)) if only else set(endpoints)
     asked = {name: _asked(pipeline, settings, name) for name in endpoints}
     for name in endpoints:
-        above = [asked[need] for need in asked[name].needs]
-        if above and all(one.skipped for one in above):
-            asked[name] = Asked(name, asked[name].endpoint, asked[name].needs, asked[name].alias, {}, above[0].skipped)
+        for parent in asked[name].parents.values():
+            words = [asked[one.endpoint].skipped if one.endpoint in asked else None for one in parent.sources]
+            if words[0] and all(words):
+                asked[name] = replace(asked[name], skipped=words[0])
+    for one in asked.values():
+        _check_start(one, settings)
     return Plan(
         pipeline, settings, tuple(asked[name] for name in endpoints if name in wanted), ordered_tables(pipeline)
     )
+
+
+def _check_start(asked: Asked, settings: Settings) -> None:
+    """Raise ConfigError where `start` stands for a param whose value is no start."""
+    incremental = asked.endpoint.incremental
+    if asked.skipped or incremental is None:
+        return
+    names = [one.path[0] for one in template.compile(incremental.start).references if one.path]
+    if not set(names) <= set(settings.params):
+        return
+    start = render(incremental.start, settings.scope())
+    try:
+        first_instant(str(start), datetime(2000, 1, 1, tzinfo=UTC))
+    except Mistake as mistake:
+        raise ConfigError(f"{asked.name}: incremental.start: {incremental.start}: {mistake}", mistake.fix) from None
 
 
 def known_params(pipeline: Pipeline, settings: Settings) -> dict[str, Json]:
@@ -186,8 +234,11 @@ def _asked(pipeline: Pipeline, settings: Settings, name: str) -> Asked:
     endpoint = pipeline.endpoints[name]
     unless = endpoint.skip_unless
     skipped = unless.say if unless and settings.params.get(unless.param) is None else None
-    alias = next(iter(endpoint.for_each), None)
-    return Asked(name, endpoint, endpoint.parents, alias, used_names(pipeline, name), skipped)
+    for parent in endpoint.for_each.values():
+        param = param_of(parent.param or "")
+        if param and param in pipeline.params and pipeline.params[param].optional and not settings.params.get(param):
+            skipped = skipped or f'param "{param}" is not set, and there is one request for each of its values'
+    return Asked(name, endpoint, endpoint.parents, used_names(pipeline, name), skipped)
 
 
 def below(pipeline: Pipeline, name: str) -> list[str]:
@@ -222,23 +273,40 @@ def render(text: Template | str, scope: Mapping[str, Any], *, path: bool = False
 
 
 def sent(value: Any, scope: Mapping[str, Any]) -> Json:
-    """A query or body value with its templates filled; times as RFC 3339."""
+    """A value of a query or body with its templates filled; a field of a body whose template gives null is left out."""
     if isinstance(value, Template):
         value = render(value, scope)
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, Joined):
+        filled = [sent(one, scope) for one in value.values]
+        flat = [one for some in filled for one in (some if isinstance(some, list) else [some]) if one is not None]
+        return value.join.join(map(as_text, flat)) if flat else None
     if isinstance(value, Mapping):
-        return {name: sent(one, scope) for name, one in value.items()}
+        found = {name: sent(one, scope) for name, one in value.items()}
+        return {name: one for name, one in found.items() if one is not None or not isinstance(value[name], Template)}
     if isinstance(value, list):
         return [sent(one, scope) for one in value]
     return value
 
 
+def _body(endpoint: Endpoint, scope: Mapping[str, Any]) -> tuple[Json, Media]:
+    """The body of a request, and how it goes."""
+    if endpoint.graphql:
+        return {"query": endpoint.graphql.query, "variables": sent(endpoint.graphql.variables, scope)}, "json"
+    if endpoint.form:
+        return sent(endpoint.form, scope), "form"
+    if endpoint.multipart:
+        return sent(endpoint.multipart, scope), "multipart"
+    return sent(endpoint.body, scope), "json"
+
+
 def _windowed(request: Request, endpoint: Endpoint, window: Window | None) -> Request:
+    """The request with the bounds of its window, where the page says where they go."""
     send = endpoint.incremental.send if endpoint.incremental else None
     if send is None or window is None:
         return request
-    for place, instant in ((send.from_, window.start), (send.until, window.end)):
-        if isinstance(place, Place):
-            request = request.put(place, rfc3339(instant))
+    for place, instant in ((send.from_, window.start), (send.until, window.until)):
+        if place is not None:
+            request = request.put(place, written(instant, send.format))
     return request

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.core.errors import Json, StorageError
+from engine.core import jsontext
+from engine.core.errors import CollectionError, Json, StorageError
 
 PART_ROWS = 50_000
 CURRENT = "current.json"
@@ -143,6 +144,18 @@ class Shelf:
         """The rows of a published table; None when there is no such table. Raises StorageError when it is damaged."""
         entry = (self.current() if current is None else current).get("tables", {}).get(name)
         return self.rows(entry["files"]) if entry else None
+
+    def records(self, name: str) -> Iterator[dict[str, Json]]:
+        """The rows of a published table as JSON, file by file. Raises CollectionError where there is none yet."""
+        entry = self.current().get("tables", {}).get(name)
+        if entry is None:
+            text = f'the table "{name}" is not published yet, so there are no rows to repeat for'
+            raise CollectionError(text, f"make it, then collect once more: engine run {self.tool}")
+        nested = [column for column, kind in entry["schema"].items() if kind["type"] == "json"]
+        for place in self.paths(entry["files"]):
+            for row in pl.read_parquet(place).iter_rows(named=True):
+                found: dict[str, Json] = jsontext.plain(row)
+                yield found | {column: jsontext.read(row[column]) for column in nested if row[column] is not None}
 
     def rows(self, files: Sequence[Mapping[str, Json]], home: Path | None = None) -> pl.LazyFrame:
         """The rows of published files, each looked at before it is read. Raises StorageError."""

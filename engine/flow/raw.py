@@ -6,7 +6,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,7 @@ import zstandard
 
 from engine.core import jsontext, select
 from engine.core.errors import Json, StorageError
+from engine.core.wire import Coding
 
 HEAD = struct.Struct(">4sIII")
 """Mark, length of what is known of the page, length of its body, checksum of both; behind it a checksum of its own."""
@@ -26,10 +27,22 @@ SYNC_SECONDS = 1.0
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+class Known(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the vendor said of a page by which it can be asked whether the page changed."""
+
+    mark: str
+    """A short hash of what was asked for."""
+    etag: str = ""
+    modified: str = ""
+    """When it last changed, in the vendor's words."""
+    headers: dict[str, str] = {}
+
+
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a kept page besides its body."""
 
     page: int
+    """Its number among the pages of its unit."""
     request: str
     """Method and address, unsigned."""
     fingerprint: str
@@ -49,14 +62,32 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """Fields put into each record."""
     body: Json = None
     """What a POST asked for."""
+    unit: str = ""
+    """Whose page it is; a segment holds those of several units."""
+    sweep: int = 0
+    """How often the unit was begun once more before."""
+    settles: bool = False
+    """Whether this is no page, but says that its sweep is whole and stands in place of those before."""
     first: int = 0
     """Of a file: the line or row of the first record, those behind it follow; 0 where it has no such thing."""
     letters: dict[str, str] = {}
     """Of a workbook: field -> the letters of its column."""
+    coding: Coding | None = None
+    """How the bytes received became JSON; None where they are JSON."""
+    known: Known | None = None
+    """Where the page asks whether it changed: what that takes."""
+
+    def of_unit(self, unit: str, sweep: int) -> Meta:
+        """The same with whose page it is."""
+        return msgspec.structs.replace(self, unit=unit, sweep=sweep)
 
     def rewritten(self, *, redacted: bool, decoded: bool) -> Meta:
         """The same of a body that holds records instead of the bytes received."""
-        return msgspec.structs.replace(self, redacted=redacted, decoded=decoded)
+        return msgspec.structs.replace(self, redacted=redacted, decoded=decoded, coding=None, known=None)
+
+    def with_known(self, known: Known) -> Meta:
+        """The same of a page of which the vendor can be asked whether it changed."""
+        return msgspec.structs.replace(self, known=known)
 
     def of_file(self, first: int, letters: Mapping[str, str], *, is_rows: bool) -> Meta:
         """The same of a piece of a file, whose body is the records themselves where it `is_rows`."""
@@ -78,7 +109,7 @@ class Segment:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("ab", buffering=0)
         except OSError as error:
-            raise _storage(error, path.name) from error
+            raise storage_error(error, path.name) from error
         self._lock = threading.Lock()
         self._behind = True
         self._failure: OSError | None = None
@@ -97,7 +128,7 @@ class Segment:
             if self._failure:
                 raise self._failure
         except OSError as error:
-            raise _storage(error, self._file.name) from error
+            raise storage_error(error, self._file.name) from error
 
     def sync(self) -> None:
         """Make sure that what was kept survives a power cut, whatever its unit waits for.
@@ -119,17 +150,17 @@ class Segment:
         with self._lock:
             self._file.close()
         if self._failure:
-            raise _storage(self._failure, self._file.name) from self._failure
+            raise storage_error(self._failure, self._file.name) from self._failure
 
 
 @contextmanager
-def kept_synced(segments: Collection[Segment]) -> Iterator[None]:
-    """Sync the segments that are open once a second while this is open."""
+def kept_synced(segments: Callable[[], Iterable[Segment]]) -> Iterator[None]:
+    """Sync the segments once a second while this is open."""
     over = threading.Event()
 
     def sync() -> None:
         while not over.wait(SYNC_SECONDS):
-            for segment in tuple(segments):
+            for segment in segments():
                 segment.sync()
 
     threading.Thread(target=sync, name="sync", daemon=True).start()
@@ -141,27 +172,62 @@ def kept_synced(segments: Collection[Segment]) -> Iterator[None]:
 
 def frames(path: Path) -> Iterator[Frame]:
     """The whole frames of a segment, in order; a torn tail ends them, damage before the end raises StorageError."""
-    expand = zstandard.ZstdDecompressor().decompress
     with path.open("rb") as file:
-        size = path.stat().st_size
-        while True:
-            at = file.tell()
-            head, sealed = file.read(HEAD.size), file.read(CHECK.size)
-            if len(sealed) < CHECK.size:
+        for _, at in heads(file, path):
+            yield frame_at(file, path, at)
+
+
+def heads(file: BinaryIO, path: Path) -> Iterator[tuple[Meta, int]]:
+    """What is known of each whole page of a segment, and where its frame begins; bodies are passed over."""
+    size, at = path.stat().st_size, 0
+    while True:
+        file.seek(at)
+        opening = file.read(HEAD.size + CHECK.size)
+        if len(opening) < HEAD.size + CHECK.size:
+            return
+        lengths = _lengths(opening)
+        if lengths is None:
+            if not (opening + file.read()).strip(b"\0"):  # space that was given to the file before a power cut
                 return
-            magic, meta_length, body_length, check = HEAD.unpack(head)
-            if magic != MAGIC or CHECK.unpack(sealed)[0] != zlib.crc32(head):  # its lengths cannot be trusted
-                if not (head + file.read()).strip(b"\0"):  # space that was given to the file before a power cut
-                    return
-                raise _damaged(path, at)
-            meta, packed = file.read(meta_length), file.read(body_length)
-            if len(meta) + len(packed) < meta_length + body_length:
+            raise _damaged(path, at)
+        end = at + len(opening) + sum(lengths)
+        if end > size:
+            return
+        meta = file.read(lengths[0])
+        if end == size:
+            file.seek(at)
+            if not _is_sound(file.read()):
                 return
-            if zlib.crc32(packed, zlib.crc32(meta)) != check:
-                if file.tell() == size:
-                    return
-                raise _damaged(path, at)
-            yield Frame(msgspec.json.decode(meta, type=Meta), expand(packed))
+        try:
+            yield msgspec.json.decode(meta, type=Meta), at
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _damaged(path, at) from None
+        at = end
+
+
+def frame_at(file: BinaryIO, path: Path, at: int) -> Frame:
+    """The frame that begins there; raises StorageError where it is damaged."""
+    file.seek(at)
+    opening = file.read(HEAD.size + CHECK.size)
+    lengths = _lengths(opening)
+    rest = file.read(sum(lengths)) if lengths else b""
+    if lengths is None or not _is_sound(opening + rest):
+        raise _damaged(path, at)
+    meta, packed = rest[: lengths[0]], rest[lengths[0] :]
+    return Frame(msgspec.json.decode(meta, type=Meta), zstandard.ZstdDecompressor().decompress(packed))
+
+
+def _lengths(opening: bytes) -> tuple[int, int] | None:
+    """How long what is known of a page and its body are; None where the opening cannot be trusted."""
+    head, sealed = opening[: HEAD.size], opening[HEAD.size :]
+    if not head.startswith(MAGIC) or CHECK.unpack(sealed)[0] != zlib.crc32(head):
+        return None
+    _, meta, body, _ = HEAD.unpack(head)
+    return meta, body
+
+
+def _is_sound(frame: bytes) -> bool:
+    return bool(HEAD.unpack(frame[: HEAD.size])[3] == zlib.crc32(frame[HEAD.size + CHECK.size :]))
 
 
 def rows_in(body: bytes, records: str) -> list[bytes] | None:
@@ -196,57 +262,9 @@ def rows_of(frame: Frame, records: str) -> list[bytes]:
     return found[frame.meta.skip :]
 
 
-class Store:
-    """Where the pages of one tool are kept: `<root>/raw_data/<tool>/<endpoint>/<run>/<unit>.<fence>.seg`."""
-
-    def __init__(self, root: Path, tool: str) -> None:
-        self.home = root / "raw_data" / tool
-
-    def segment(self, endpoint: str, run: str, unit: str, fence: int) -> Segment:
-        """A new segment for a unit."""
-        return Segment(self.home / endpoint / run / f"{unit}.{fence}.seg")
-
-    def sync(self, endpoint: str, run: str) -> None:
-        """Make sure that the segments of an endpoint are found after a power cut; raises StorageError."""
-        place = self.home / endpoint / run
-        for folder in (place, *place.parents[:4]):
-            if not folder.is_dir():
-                continue
-            number = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(number)
-            except OSError as error:
-                raise _storage(error, folder.name) from error
-            finally:
-                os.close(number)
-
-    def endpoints(self) -> list[str]:
-        """The endpoints that have kept pages."""
-        return sorted(path.name for path in self.home.iterdir() if path.is_dir()) if self.home.is_dir() else []
-
-    def runs(self, endpoint: str) -> list[str]:
-        """The runs that kept pages of an endpoint, oldest first."""
-        home = self.home / endpoint
-        return sorted(path.name for path in home.iterdir()) if home.is_dir() else []
-
-    def units(self, endpoint: str, run: str) -> Iterator[tuple[str, Iterator[Frame]]]:
-        """Every unit of an endpoint in one run with its kept pages, in plan order."""
-        for path in sorted((self.home / endpoint / run).glob("*.seg")):
-            yield path.name.split(".")[0], frames(path)
-
-    def frames(self, endpoint: str, run: str) -> Iterator[Frame]:
-        """Every kept page of an endpoint in one run: units in plan order, then by page."""
-        for _, pages in self.units(endpoint, run):
-            yield from pages
-
-    def page(self, endpoint: str, run: str, number: int) -> Frame | None:
-        """The kept page with this number, counted over all units."""
-        return next((frame for at, frame in enumerate(self.frames(endpoint, run)) if at == number), None)
-
-
 def _damaged(path: Path, at: int) -> StorageError:
     return StorageError(f"the kept page at byte {at} of {path.name} is damaged", "collect again with engine collect")
 
 
-def _storage(error: OSError, place: str) -> StorageError:
+def storage_error(error: OSError, place: str) -> StorageError:
     return StorageError(f"{error.strerror} while writing {Path(place).name}", "free space or make the storage writable")

@@ -13,24 +13,20 @@ from engine.core.clock import Clock, rfc3339
 from engine.core.errors import Json, Mistake, SpecError
 from engine.core.events import ReportWritten, Sink
 from engine.core.kinds import About, Auth, Output
-from engine.core.template import render
-from engine.core.values import Duration, Rate
-from engine.core.wire import origin
-from engine.flow.answer import real_path
+from engine.flow.connect import Connect
 from engine.flow.crawl import Crawler
-from engine.flow.fetch import Fetcher, Route, Session
+from engine.flow.fetch import Fetcher
 from engine.flow.files import Files
 from engine.flow.ledger import Ledger
-from engine.flow.limits import Limiter
 from engine.flow.made import Made
-from engine.flow.plan import Asked, Plan
+from engine.flow.plan import Plan
 from engine.flow.publish import Shelf, replace_json, writing
-from engine.flow.raw import Store
 from engine.flow.report import Result, told
+from engine.flow.session import Keeper, Pool
+from engine.flow.store import Store
 from engine.flow.surroundings import Surroundings
 from engine.flow.tables import Tables
 from engine.flow.units import RunInfo
-from engine.spec.model import Limit
 
 
 @dataclass
@@ -61,19 +57,25 @@ class Walk:
 
     def collect(self) -> None:
         """Fetch and keep every page, and seal what is whole."""
-        session = Session(self.auth) if self.auth else None
-        fetcher = Fetcher(self.clock, self.emit, reach=self.reach)
+        files = Files(self.folder)
+        connect = Connect(self.plan, self.clock, files, is_simulated=self.reach is not None)
+        keeper = Keeper(self.ledger, self.tool)
+        session = Pool(self.auth, self.clock, keeper, limited=self.reach is None) if self.auth else None
+        deadline = connect.deadline()
+        fetcher = Fetcher(self.clock, self.emit, trust=connect.trust(self.auth), deadline=deadline, reach=self.reach)
         crawler = Crawler(
             plan=self.plan,
             run=self.run,
             store=Store(self.root, self.tool),
             ledger=self.ledger,
             fetcher=fetcher,
-            routes=self._routes(session),
+            routes=connect.routes(session),
             clock=self.clock,
             emit=self.emit,
-            concurrency=int(self._setting(self.plan.pipeline.connection.concurrency)),
-            files=Files(self.folder),
+            concurrency=connect.concurrency(),
+            files=files,
+            rows=Shelf(self.root, self.tool).records,
+            deadline=deadline,
             made_up=self.made_up,
         )
         try:
@@ -81,6 +83,7 @@ class Walk:
         finally:
             fetcher.close()
             self.result.failures = list(crawler.failures.values())
+            self.result.notes += session.notes if session else []
         self.result.settle()
 
     def process(self, through: str = "analytics") -> None:
@@ -121,38 +124,6 @@ class Walk:
         replace_json(home / "run.json", self.result.as_json())
         files = {name: f"{self.run.id}/{Path(path).name}" for name, path in self.result.reports.items()}
         replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files})
-
-    # --- collecting
-
-    def _routes(self, session: Session | None) -> dict[str, Route]:
-        connection = self.plan.pipeline.connection
-        shared = self._limiters(connection.rate_limit)
-        allowed = frozenset(str(self._setting(host)).lower() for host in connection.allow_hosts)
-        routes = {}
-        for asked in self.plan.endpoints:
-            if asked.skipped:
-                continue
-            timeout = self._setting(asked.endpoint.timeout or connection.timeout)
-            host = origin(self.plan.base_url(asked))[1]
-            routes[asked.name] = Route(
-                endpoint=asked.name,
-                session=session,
-                limiters=(*shared, *self._limiters(asked.endpoint.rate_limit)),
-                hosts=allowed | {host} | _absolute_host(asked),
-                timeout_seconds=Duration.read(str(timeout)).seconds,
-                max_bytes=connection.max_page.bytes,
-                real_path=real_path(asked.endpoint, "address"),
-            )
-        return routes
-
-    def _limiters(self, limits: Sequence[Limit]) -> list[Limiter]:
-        """The rate limits; the simulated vendor needs none."""
-        if self.reach is not None:
-            return []
-        return [Limiter(Rate.read(str(self._setting(limit.rate))).per_second, limit.burst) for limit in limits]
-
-    def _setting(self, value: Any) -> Any:
-        return render(value, self.plan.settings.scope()) if isinstance(value, str) else value
 
     # --- publishing
 
@@ -225,12 +196,6 @@ class Walk:
     def _file_name(self, name: str, output: Output) -> str:
         """The file of a report; a simulated one says so in its name, as csv has no other place for it."""
         return f"{name}{'.simulated' if self.result.simulated else ''}{output.suffix}"
-
-
-def _absolute_host(asked: Asked) -> set[str]:
-    """The host of an endpoint that names its whole address."""
-    path = asked.endpoint.get or asked.endpoint.post or ""
-    return {origin(path)[1]} if path.startswith(("http://", "https://")) and "${" not in path.split("/")[2] else set()
 
 
 def _on_page(mark: Any, name: str, mistake: Mistake) -> SpecError:

@@ -16,7 +16,7 @@ from engine.flow.made import Made
 from engine.flow.merge import HIDDEN
 from engine.flow.plan import Plan
 from engine.flow.publish import Shelf
-from engine.flow.raw import Store
+from engine.flow.store import Store
 from engine.flow.units import RunInfo
 from engine.flow.validate import Placed
 from engine.spec.model import Table

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from engine.core import jsontext
+from engine.core.clock import read_instant, rfc3339
 from engine.core.kinds import Cursor
-from engine.flow.ledger import UnitRecord
-from engine.flow.plan import Asked, Window
-from engine.flow.units import Unit
-from engine.spec.model import Incremental
+from engine.core.values import Duration
+from engine.flow.ledger import Kind, Mark, UnitRecord
+from engine.flow.plan import Asked
+from engine.flow.units import RunInfo, State, Unit
+from engine.flow.windows import reached, until_of
+
+UNASKED = Duration("30d")
+"""So long the value of `when_changed` stays of a parent that is no longer listed; without it a request is repeated."""
 
 
 @dataclass
@@ -27,6 +32,8 @@ class Progress:
     """Whether none of these times was before an earlier one."""
     request: str = ""
     """What was asked for last."""
+    sweep: int = 0
+    """How often it was begun once more."""
     missing: str = ""
     failure: Exception | None = None
     """What made it missing."""
@@ -50,6 +57,8 @@ class Sweep:
 
     asked: Asked
     units: list[Unit]
+    run: RunInfo
+    state: State = field(default_factory=State)
     ended: dict[str, Progress] = field(default_factory=dict)
     stopped: str = ""
     """The words with which an answer skipped the endpoint as a whole."""
@@ -72,20 +81,61 @@ class Sweep:
     def skipped(self) -> tuple[str, ...]:
         """What was left out, in the page's own words, each once."""
         own = [text for progress in self._in_order() for text in progress.skipped]
-        return tuple(dict.fromkeys([*([self.asked.skipped] if self.asked.skipped else self.left_out), *own]))
+        above = [self.asked.skipped] if self.asked.skipped else self.left_out
+        return tuple(dict.fromkeys([*above, *self.state.notes, *own]))
+
+    # --- marks
+
+    def seen(self) -> list[Mark]:
+        """A mark that moves nothing for every parent that is there."""
+        watched = any(source.when_changed for one in self.asked.parents.values() for source in one.sources)
+        kinds: list[tuple[Kind, bool]] = [("window", self.asked.endpoint.incremental is not None), ("changed", watched)]
+        return [self._mark(kind, partition, "") for kind, on in kinds if on for partition in self.state.listed]
+
+    def marks(self) -> list[Mark]:
+        """Both, each partition once."""
+        return list({(mark.kind, mark.partition): mark for mark in (*self.seen(), *self.moved())}.values())
+
+    def moved(self, lost: Collection[str] = ()) -> list[Mark]:
+        """How far each partition is read now; those `lost` stay where they were."""
+        begun = [self._mark("window", partition, now) for partition, now in self.state.begun.items()]
+        return [*begun, *self._read(lost), *self._changed(lost)]
+
+    def forget(self) -> str:
+        """Marks of parents that no run saw since this time are forgotten; none where not all parents are known."""
+        incremental = self.asked.endpoint.incremental
+        after = incremental.parents.gone.after if incremental else UNASKED
+        if after is None or self.above or self.left_out or self.asked.skipped:
+            return ""
+        return rfc3339(self.run.started_at - after.delta)
+
+    def _read(self, lost: Collection[str]) -> Iterator[Mark]:
+        incremental = self.asked.endpoint.incremental
+        spans: dict[str, list[tuple[datetime | None, bool]]] = {}
+        for unit in self.units:
+            if incremental is None or unit.window is None or unit.partition in lost:
+                continue
+            progress = self.ended[unit.name]
+            greatest = progress.greatest if incremental.field else None
+            in_order = progress.in_order and not progress.skipped
+            until = until_of(incremental, unit.window, greatest, whole=progress.is_whole, in_order=in_order)
+            for partition in unit.marked:
+                spans.setdefault(partition, []).append((until, progress.is_whole))
+        for partition, untils in spans.items():
+            before = self.state.read.get(partition)
+            if until := reached(read_instant(before) if before else None, untils):
+                yield self._mark("window", partition, rfc3339(until))
+
+    def _changed(self, lost: Collection[str]) -> Iterator[Mark]:
+        broken = {unit.partition for unit in self.units if not self.ended[unit.name].is_whole}.union(lost)
+        asked = {unit.partition: unit.changed for unit in self.units if unit.partition not in broken}
+        return (self._mark("changed", partition, value) for partition, value in asked.items() if value is not None)
+
+    def _mark(self, kind: Kind, partition: str, value: str) -> Mark:
+        return Mark(kind, partition, value, self.state.listed.get(partition, {}), self.run.at)
 
     def _in_order(self) -> list[Progress]:
         return [self.ended[unit.name] for unit in self.units if unit.name in self.ended]
-
-
-def until_of(incremental: Incremental | None, window: Window, progress: Progress) -> datetime | None:
-    """Until when nothing is missing of a window; None where nobody knows."""
-    if progress.is_whole:
-        return progress.greatest if incremental and incremental.field else window.end
-    if incremental is None or incremental.order != "asc" or not progress.in_order or progress.skipped:
-        return None
-    # A second earlier: others of the latest time may stand on the page that did not come.
-    return progress.greatest - timedelta(seconds=1) if progress.greatest else None
 
 
 def record_of(unit: Unit, progress: Progress) -> UnitRecord:

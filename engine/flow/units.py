@@ -1,20 +1,22 @@
-"""The units of an endpoint: one for each record of its parent, each with the time span it asks for."""
+"""The units of an endpoint: one for each combination of its parents and each window of time that is asked for."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
-from engine.core import jsontext, select
-from engine.core.clock import read_instant
-from engine.core.errors import Json, Mistake
-from engine.core.values import Duration
+from engine.core import jsontext
+from engine.core.clock import read_instant, rfc3339
+from engine.core.errors import Json
+from engine.core.window import Window
 from engine.flow.ledger import Ledger
-from engine.flow.plan import Asked, Binding, Plan, Window
-from engine.flow.raw import Store, rows_of
-from engine.spec.model import Incremental
+from engine.flow.plan import Asked, Binding, Origins, Plan, grouped, render
+from engine.flow.store import Store
+from engine.flow.unpack import kept_rows
+from engine.flow.windows import end_of, windows
+from engine.spec.foreach import Incremental
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class RunInfo:
     started_at: datetime
     fence: int = 1
     simulated: bool = False
+
+    @cached_property
+    def at(self) -> str:
+        """When it began, as text."""
+        return rfc3339(self.started_at)
 
     @property
     def mark(self) -> dict[str, str]:
@@ -38,7 +45,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Unit:
-    """One endpoint for one partition: a plain value that another process could take."""
+    """One endpoint for one partition and one window: a plain value that another process could take."""
 
     endpoint: str
     name: str
@@ -49,6 +56,31 @@ class Unit:
     window: Window | None = None
     changed: str | None = None
     """The value of `when_changed` it stands for."""
+    members: tuple[str, ...] = ()
+    """The partitions that have a mark of their own, where it asks for a group of them."""
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """The partitions whose marks move with it."""
+        return self.members or (self.partition,)
+
+
+@dataclass
+class State:
+    """What is known of the parents of an endpoint when it is asked, and what is seen of them then."""
+
+    read: dict[str, str] = field(default_factory=dict)
+    """Partition -> until when it was read; empty where its parent is known, and nothing was read yet."""
+    changed: dict[str, str] = field(default_factory=dict)
+    """Partition -> the value of `when_changed` that it was asked at."""
+    listed: dict[str, Binding] = field(default_factory=dict)
+    """Every partition whose parent is there now, also where nothing is to be asked of it."""
+    begun: dict[str, str] = field(default_factory=dict)
+    """Parents that are new and read only from now on -> now."""
+    spans: dict[str | None, tuple[Window, ...]] = field(default_factory=dict)
+    """Mark -> the windows to ask for behind it: most parents have the same."""
+    notes: list[str] = field(default_factory=list)
+    """Why nothing is asked of a partition, where that is no matter of course."""
 
 
 @dataclass
@@ -60,50 +92,49 @@ class Units:
     started_at: datetime
     store: Store
     ledger: Ledger
+    rows: Callable[[str], Iterable[Json]]
+    """The rows of a table as it was published when the run began; raises CollectionError where it was not yet."""
+    states: dict[str, State] = field(default_factory=dict)
+    """Endpoint -> its state, once its units were made."""
     _above: dict[tuple[str, str], Binding] = field(default_factory=dict)
     """(endpoint, unit) -> the binding of that unit, for the endpoints below it."""
 
-    def remember(self, units: list[Unit]) -> None:
-        """Keep the bindings of units, which the endpoints below them have at hand."""
-        self._above |= {(unit.endpoint, unit.name): unit.binding for unit in units if unit.binding}
-
     def of(self, asked: Asked) -> Iterator[Unit]:
-        """One unit for each parent record; a parent named twice, or whose value did not move, has none."""
-        tool, seen = self.plan.pipeline.tool, set()
-        marks = self.ledger.watermarks(tool, asked.name, "window") if asked.endpoint.incremental else {}
-        changed = self.ledger.watermarks(tool, asked.name, "changed")
-        for binding, identity, value in self._bindings(asked):
-            partition = partition_of(binding)
-            key = identity or partition
-            if key in seen:
-                continue
-            seen.add(key)
-            if value is not None and changed.get(partition) == value:
-                continue
-            name = f"{len(seen) - 1:07d}-{partition}"
-            window = self._window(asked.endpoint.incremental, marks.get(partition))
-            yield Unit(asked.name, name, partition, binding, window, value)
+        """The units of an endpoint in plan order; parents whose value did not move have none."""
+        tool, endpoint = self.plan.pipeline.tool, asked.endpoint
+        state = self.states[asked.name] = State()
+        if endpoint.incremental:
+            state.read = self.ledger.watermarks(tool, asked.name, "window")
+        state.changed = self.ledger.watermarks(tool, asked.name, "changed")
+        is_group = any(parent.group for parent in asked.parents.values())
+        number = 0
+        for binding, (spans, changed), members in grouped(asked.parents, self._wanted(asked, state)):
+            name = self.plan.partition(asked.name, binding)
+            marked = tuple(self.plan.partition(asked.name, one) for one in members) if is_group else ()
+            for window in spans:
+                unit = Unit(asked.name, f"{number:07d}-{name}", name, binding, window, changed, marked)
+                if binding:
+                    self._above[unit.endpoint, unit.name] = binding
+                number += 1
+                yield unit
 
-    def _bindings(self, asked: Asked) -> Iterator[tuple[Binding, str, str | None]]:
-        """Binding, identity by `by`, and `when_changed` value, for each parent record that is wanted."""
-        parent = asked.parent
-        if parent is None or asked.alias is None:
-            yield {}, "", None
-            return
-        for source in parent.union or [parent]:
-            assert source.endpoint
-            moved = parent.when_changed or source.when_changed
-            for record, above in self._records(source.endpoint):
-                if not all(select.compile(path).search(record) for path in (source.where, parent.where) if path):
-                    continue
-                take = source.take or parent.take
-                taken = select.compile(take).search(record) if take else record
-                if taken is None:
-                    continue
-                fields = taken if isinstance(taken, dict) else {}
-                identity = jsontext.canonical([fields.get(name) for name in parent.by]) if parent.by and fields else ""
-                value = jsontext.canonical(select.compile(moved).search(record)) if moved else None
-                yield {**above, asked.alias: _trim(taken, asked.used.get(asked.alias, frozenset()))}, identity, value
+    def _wanted(
+        self, asked: Asked, state: State
+    ) -> Iterator[tuple[Binding, tuple[tuple[Window | None, ...], str | None]]]:
+        """Each binding with the windows to ask for and the value of `when_changed`, where there is something to ask."""
+        incremental = asked.endpoint.incremental
+        for binding, changed in asked.bindings(self._origins):
+            partition = self.plan.partition(asked.name, binding)
+            state.listed[partition] = binding
+            if changed is not None and state.changed.get(partition) == changed:
+                continue
+            spans = self._windows(asked.name, incremental, partition, state) if incremental else (None,)
+            if spans:
+                yield binding, (spans, changed)
+
+    @cached_property
+    def _origins(self) -> Origins:
+        return Origins(self._records, self.rows, self.plan.settings.params)
 
     def _records(self, endpoint: str) -> Iterator[tuple[Json, Binding]]:
         """The kept records of an endpoint in this run, each with the binding of its unit."""
@@ -111,46 +142,21 @@ class Units:
         for unit, frames in self.store.units(endpoint, self.run):
             binding = self._above.get((endpoint, unit), {})
             for frame in frames:
-                for row in rows_of(frame, spec.records):
+                for row in kept_rows(frame, spec):
                     record = jsontext.read(row)
                     yield ({**record, **frame.meta.add} if isinstance(record, dict) else record), binding
 
-    def _window(self, incremental: Incremental | None, mark: str | None) -> Window | None:
-        if incremental is None:
-            return None
-        end = self.started_at
-        if mark is None:
-            start = first_instant(incremental.start, end)
-        else:
-            start = read_instant(mark) - incremental.overlap.delta
-        return Window(min(start, end), end)
-
-
-def first_instant(start: str, now: datetime) -> datetime:
-    """Where the first window begins: `30d` is so long before now, anything else a time. Raises Mistake."""
-    try:
-        return now - Duration.read(start).delta
-    except Mistake:
-        pass
-    try:
-        return read_instant(start)
-    except ValueError:
-        raise Mistake("incremental", f'"{start}" is no time and no duration', "write 2026-01-01 or 30d") from None
-
-
-def _trim(record: Json, used: frozenset[str]) -> Json:
-    """The fields of a parent record that are named below it."""
-    if "*" in used or not isinstance(record, dict):
-        return record
-    return {name: record.get(name) for name in sorted(used)}
-
-
-def partition_of(binding: Binding) -> str:
-    """The name of a partition: a hash of the parent records it is about."""
-    return hashlib.sha256(jsontext.canonical(binding).encode()).hexdigest()[:16]
-
-
-def partitions_above(unit: Unit) -> list[str]:
-    """The partitions of the units that a unit is repeated for, the outermost first."""
-    aliases = list(unit.binding.items())
-    return [partition_of(dict(aliases[:depth])) for depth in range(len(aliases))]
+    def _windows(self, name: str, incremental: Incremental, partition: str, state: State) -> tuple[Window, ...]:
+        mark = state.read.get(partition)
+        if mark is None and state.read and incremental.parents.new == "now":
+            state.begun[partition] = rfc3339(end_of(incremental, self.started_at))
+            return ()
+        if mark not in state.spans:
+            until = read_instant(mark) if mark else None
+            if until and until > self.started_at and not state.notes:
+                fix = f"engine state {self.plan.pipeline.tool} --reset {name}"
+                text = f"it was read until {mark}, which this clock has not reached; to read it anew: {fix}"
+                state.notes.append(text)
+            start = str(render(incremental.start, self.plan.settings.scope()))
+            state.spans[mark] = tuple(windows(incremental, start, until, self.started_at))
+        return state.spans[mark]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.core.errors import Mistake
 from engine.core.template import Template
@@ -61,11 +61,47 @@ def _sent(value: Any) -> Any:
     return Template.read(value) if isinstance(value, str) else value
 
 
+Body = Annotated[Any, BeforeValidator(_sent)]
+
+
+class Joined(Model):
+    """Several values in one field, null left out; without any the field is left out."""
+
+    join: str = Field(description="What stands between them.")
+    values: Body = Field(description="The values, also one `${…}` that is a list.")
+
+
 def _query_value(value: Any) -> Any:
     if isinstance(value, dict):
-        raise Mistake("value", "a mapping cannot stand in a query", "write one value, or a list to repeat the field")
+        if set(value) != {"join", "values"}:
+            fix = 'write one value, a list to repeat the field, or { join: ",", values: [a, b] }'
+            raise Mistake("value", "a mapping cannot stand here", fix)
+        values = value["values"]
+        listed = values if isinstance(values, list) else [values]
+        return Joined(join=value["join"], values=[source_text(one) for one in listed])
     return _sent([source_text(one) for one in value] if isinstance(value, list) else source_text(value))
 
 
 Sent = Annotated[Any, BeforeValidator(_query_value)]
-Body = Annotated[Any, BeforeValidator(_sent)]
+
+
+class Limit(Model):
+    """A rate limit with its burst.
+
+    Misbehaving: A vendor that answers 429 or 503 all the same is waited for as long as its Retry-After says, by
+    all requests, and asked again.
+
+    Example:
+        connection: { rate_limit: [10/s, { rate: 600/m, burst: 20 }] }
+    """
+
+    rate: RateOrTemplate = Field(description="Requests in a time: `10/s`.")
+    burst: int = Field(1, ge=1, description="How many may go at once after a pause.")
+
+
+def _limits(value: Any) -> Any:
+    values = value if isinstance(value, list) else [value]
+    return [one if isinstance(one, dict) else {"rate": one} for one in values]
+
+
+Limits = Annotated[list[Limit], BeforeValidator(_limits)]

@@ -14,12 +14,15 @@ from pydantic import BaseModel, ValidationError
 
 from engine.core.errors import Finding, Json, Mark, Mistake, SpecError, nearest
 from engine.core.registry import Registry
-from engine.spec.model import Endpoint, Pipeline
+from engine.spec.collect import BODIES, METHODS, Endpoint
+from engine.spec.model import Pipeline
 from engine.spec.yamlfile import Document, Node, merge, plain, read
 
 Loc = tuple[str | int, ...]
-VARIANTS = ("paginate",)
+VARIANTS = ("paginate", "decode")
 """Words of an endpoint whose value is chosen by its key: an endpoint's own choice replaces that of its style."""
+EITHER = (frozenset((*METHODS, "file", "job")), frozenset(BODIES))
+"""Words of which an endpoint has one: its own choice takes the others of its style away."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,51 @@ class Source:
 
 def read_page(path: Path, registry: Registry) -> Source:
     """Read a page; raises SpecError with all findings."""
+    source, findings, _ = read_partly(path, registry)
+    if findings or source is None:
+        findings.sort(key=lambda finding: (finding.mark.line, finding.mark.column))
+        raise SpecError(f"{path} has mistakes", findings=tuple(dict.fromkeys(findings)))
+    return source
+
+
+def read_partly(path: Path, registry: Registry) -> tuple[Source | None, list[Finding], list[Loc]]:
+    """What of a page can be understood, with what cannot, and the places that were left out for it.
+
+    None where too little is left. Raises SpecError where it is no YAML.
+    """
     document = read(path)
     if document.root.value is None:
         fix = "start with version: 1, tool: NAME and connection: { base_url: https://… }"
         raise SpecError(f"{path} is empty", findings=(document.finding((), "missing", "the page is empty", fix),))
     document, findings = _merged(document)
-    try:
-        pipeline = Pipeline.model_validate(plain(document.root), context={"registry": registry})
-    except ValidationError as error:
-        findings += [_from_pydantic(document, loc, one) for loc, one in _flat(Pipeline, error.errors(), ())]
-    if findings:
-        findings.sort(key=lambda finding: (finding.mark.line, finding.mark.column))
-        raise SpecError(f"{path} has mistakes", findings=tuple(dict.fromkeys(findings)))
-    return Source(pipeline, document, path.parent)
+    left_out: list[Loc] = []
+    while True:
+        try:
+            pipeline = Pipeline.model_validate(plain(document.root), context={"registry": registry})
+            return Source(pipeline, document, path.parent), findings, left_out
+        except ValidationError as error:
+            wrong = list(_flat(Pipeline, error.errors(), ()))
+        if not left_out:  # what is wrong afterwards only follows from what was left out
+            findings += [_from_pydantic(document, loc, one) for loc, one in wrong]
+        places = {existing(document.root, loc) for loc, _ in wrong}
+        if () in places:
+            return None, findings, left_out
+        for place in places:
+            document = replace(document, root=_without(document.root, place))
+        left_out += places
+
+
+def _without(node: Node, path: Loc) -> Node:
+    """The page without what stands at a place."""
+    first, *rest = path
+    if isinstance(node.value, dict) and first in node.value:
+        key = str(first)
+        whole = {name: one for name, one in node.value.items() if rest or name != key}
+        return replace(node, value=whole | ({key: _without(whole[key], tuple(rest))} if rest else {}))
+    if isinstance(node.value, list) and isinstance(first, int) and first < len(node.value):
+        kept = [_without(node.value[first], tuple(rest))] if rest else []
+        return replace(node, value=[*node.value[:first], *kept, *node.value[first + 1 :]])
+    return node
 
 
 # --- defaults and styles
@@ -103,22 +138,29 @@ def _endpoint(
     use = own.pop("use", None)
     node = replace(node, value=own)
     known = styles.value if styles is not None and isinstance(styles.value, dict) else {}
-    if use is not None:
-        if not isinstance(use.value, str) or use.value not in known:
-            text = f'no style is called "{use.value}"{nearest(str(use.value), list(known))}'
+    for style in reversed(used_styles(use)):
+        if not isinstance(style.value, str) or style.value not in known:
+            text = f'no style is called "{style.value}"{nearest(str(style.value), list(known))}'
             findings.append(
                 document.finding(
                     ("endpoints", name, "use"), "unknown-style", text, "name a style of the section styles"
                 )
             )
         else:
-            node = _over(known[use.value], node)
+            node = _over(known[style.value], node)
     if defaults is not None:
         node = _over(_of_files(defaults) if "file" in own else defaults, node)
     assert isinstance(node.value, dict)
     if (front := _prepended(node.value.get("responses"))) is not None:
         node = replace(node, value={**node.value, "responses": front})
     return node
+
+
+def used_styles(use: Node | None) -> list[Node]:
+    """The styles that an endpoint names; of several each stands above those before it."""
+    if use is None:
+        return []
+    return use.value if isinstance(use.value, list) and use.value else [use]
 
 
 def _of_files(defaults: Node) -> Node:
@@ -133,10 +175,9 @@ def _over(base: Node, over: Node) -> Node:
     if not isinstance(base.value, dict):
         return over
     own = dict(over.value)
-    under = {key: node for key, node in base.value.items() if not (key in VARIANTS and key in own)}
-    for method, other in (("post", "get"), ("get", "post")):
-        if method in own:
-            under.pop(other, None)
+    replaced = {key for key in VARIANTS if key in own}
+    replaced |= {key for one_of in EITHER if one_of & set(own) for key in one_of - set(own)}
+    under = {key: node for key, node in base.value.items() if key not in replaced}
     front, behind = _prepended(own.get("responses")), under.get("responses")
     if front is not None and behind is not None:
         under.pop("responses")

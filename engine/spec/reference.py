@@ -1,4 +1,4 @@
-"""`docs/reference.md` and `schemas/pipeline.schema.json`, written from the models and parts: `just docs`."""
+"""The docs that are generated and `schemas/pipeline.schema.json`, written from the models and parts: `just docs`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from engine.core.registry import Registry
 from engine.core.sql import functions
 from engine.core.values import ColumnName, Duration, Percent, Rate, Size
 from engine.core.wire import Place
-from engine.spec.model import ColumnType, Endpoint, ParamType, Pipeline
-from engine.spec.schema import models, page_schema, prose, read_as, sample, short_of
+from engine.spec.collect import Endpoint
+from engine.spec.model import ColumnType, ParamType, Pipeline
+from engine.spec.prose import prose, sample
+from engine.spec.schema import models, page_schema, read_as, short_of
+from engine.spec.vocabulary import vocabulary
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = "<!-- Written by `just docs` from the models and parts; do not edit. -->"
 KIND_SAYS = {
     "auth": "How requests are signed: the word below `connection.auth`.",
     "paginate": "How one page leads to the next: the word below `paginate` of an endpoint.",
+    "decode": "How answers that are no JSON become JSON: the words of `decode`, also in chains such as `gzip+csv`.",
     "rules": "What must hold: entries of `validate` of a table, applied before enrichment.",
     "steps": "What is added: entries of `enrich` of a table, one after the other.",
     "outputs": "What comes out: the word below the name of a report.",
@@ -54,9 +58,11 @@ PARAM_TYPES = {
 }
 NAMESPACES = {
     "param": "The page's params. Everywhere.",
-    "secret": "The page's secrets. In `connection.auth` and in `mask`, nowhere else.",
+    "secret": "The page's secrets. In `connection.auth`, in `connection.proxy` and in `mask`, nowhere else.",
     "run": "`run.id` and `run.started_at`. In what is sent, and in `add`.",
     "window": "`window.start` and `window.end`. In what is sent, and in `add`, of an endpoint with `incremental`.",
+    "job": "What a step of a job read: `job.id` of create, `job.result` of poll, or the fields of an object. In the "
+    "steps behind it.",
     "answer": "The decoded answer. In `say` of a response rule.",
     "aliases": "Each alias of `for_each`, and those of the endpoints above: the parent record.",
 }
@@ -64,6 +70,7 @@ FILTER_SAYS = {
     "path": "Percent-encoded, but slashes stay.",
     "base64": "The text's UTF-8 bytes in Base64.",
     "last_segment": "What follows the last slash.",
+    "hash": "A hash of the text, as hex unless said: md5, sha1, sha256, sha384, sha512; hex, HEX, base64, base64url.",
     "lower": "In lower case.",
     "upper": "In upper case.",
     "default": "Another value where this one is null or missing.",
@@ -73,9 +80,11 @@ FILTER_SAYS = {
 READ = {
     "answer": "The decoded body.",
     "headers": "The headers, their names in lower case.",
+    "cookies": "The cookies that the answer of a sign-in sets.",
     "status": "The status.",
     "rows": "The records of this page.",
     "last": "The last record of this page.",
+    "link": "The Link headers: `link.next.url`, absolute, and the link's attributes, such as `link.next.results`.",
     "window": "The window, with `start` and `end`.",
 }
 SQL_GROUPS = (
@@ -86,9 +95,10 @@ SQL_GROUPS = (
 )
 STYLES = """\
 `defaults` is merged into every endpoint. `styles` holds more of the same by name: an endpoint says `use: NAME` and
-takes its words over. What an endpoint says itself stands above its style, and the style above the defaults. Mappings
-merge at every depth; lists and variants such as `paginate` replace. `responses: { prepend: [ … ] }` puts rules in front
-of those of the style. Keys that start with `x-` are for the author alone, and a good place for YAML anchors."""
+takes its words over; of several, `use: [a, b]`, each stands above those before it. What an endpoint says itself stands
+above its style, and the style above the defaults. Mappings merge at every depth; lists and variants such as `paginate`
+replace. `responses: { prepend: [ … ] }` puts rules in front of those of the style. Keys that start with `x-` are for
+the author alone, and a good place for YAML anchors."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +154,12 @@ def _of_model(path: str, model: type[BaseModel]) -> Section:
     words = tuple(step for step in path.split(".") if step != "NAME") or ("page",)
     title = f"`{path}`" if path else "Its sections"
     rows = _rows(model)
-    return Section((path, words[-1]), title, f"{_told(model)}\n\n{_table(rows)}", fields=tuple(rows))
+    text = "\n\n".join([_told(model), *_shown(model), _table(rows)])
+    return Section((path, words[-1]), title, text, fields=tuple(rows))
 
 
 def _of_part(word: str, part: type[Part]) -> Section:
-    text = [_told(part)]
-    if example := sample(part):
-        text.append(f"```yaml\n{example}\n```")
+    text = [_told(part), *_shown(part)]
     rows = _rows(part)
     if rows:
         text.append(_table(rows))
@@ -158,6 +167,11 @@ def _of_part(word: str, part: type[Part]) -> Section:
         rows += (below := _rows(inner))
         text.append(f"**`{path}`**: {prose(inner)}\n\n{_table(below)}")
     return Section((word,), f"`{word}`", "\n\n".join(text), fields=tuple(rows))
+
+
+def _shown(model: type[BaseModel]) -> list[str]:
+    """The example, where there is one."""
+    return [f"```yaml\n{example}\n```"] if (example := sample(model)) else []
 
 
 def _told(model: type[BaseModel]) -> str:
@@ -179,14 +193,15 @@ def _rows(model: type[BaseModel]) -> list[tuple[str, str]]:
     for name, info in model.model_fields.items():
         word = info.alias or name
         default = None if info.is_required() else info.get_default(call_default_factory=True)
-        shown = "required" if info.is_required() else "" if default in (None, "", [], {}) else f"`{_plain(default)}`"
+        empty = isinstance(default, BaseModel) or default in (None, "", [], {})  # a model's own fields tell theirs
+        shown = "required" if info.is_required() else "" if empty else f"`{_plain(default)}`"
         described = (info.description or "").replace("|", "\\|")
         rows.append((word, f"| `{word}` | {_type(info.annotation, info.metadata)} | {shown} | {described} |"))
     return rows
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return json.dumps(value) if isinstance(value, (bool, int, float, list)) else str(value)
 
 
 NAMES: Mapping[str, str] = {
@@ -196,12 +211,15 @@ NAMES: Mapping[str, str] = {
     "bool": "true or false",
     "Any": "any value",
     "Template": "template",
+    "SignedText": "template",
+    "SentText": "template",
     "Credential": "`${secret.NAME}`",
     "ParamTemplate": "`${param.NAME}`",
     "Jmes": "JMESPath",
     "Sql": "SQL",
     "Query": "SELECT",
     "Duration": "duration",
+    "TimeFormat": "form of time",
     "Rate": "rate",
     "Size": "size",
     "Percent": "share",
@@ -309,7 +327,9 @@ def _exits() -> str:
 def written() -> dict[Path, str]:
     """Every generated file with what belongs into it."""
     schema = json.dumps(page_schema(_registry()), indent=1, ensure_ascii=False) + "\n"
-    return {ROOT / "docs" / "reference.md": reference(), ROOT / "schemas" / "pipeline.schema.json": schema}
+    docs = ROOT / "docs"
+    pages = {docs / "reference.md": reference(), docs / "vocabulary.md": vocabulary(_registry())}
+    return {**pages, ROOT / "schemas" / "pipeline.schema.json": schema}
 
 
 def main(words: Sequence[str]) -> int:

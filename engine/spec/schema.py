@@ -16,12 +16,16 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from engine.core.decoding import Chain
 from engine.core.errors import Json, Mistake
-from engine.core.kinds import NOUNS, Part
+from engine.core.kinds import NOUNS, Decoder, Part
 from engine.core.registry import Registry
 from engine.core.template import Template
 from engine.core.values import Secret, Spelled
-from engine.spec.model import Column, Endpoint, Pipeline, Response
+from engine.spec.answers import Decode, Response
+from engine.spec.collect import Endpoint
+from engine.spec.model import Column, Pipeline
+from engine.spec.prose import prose, sample, summary
 
 IGNORED: dict[str, Json] = {"^x-": {}}
 """Keys that start with `x-` are for the author alone."""
@@ -40,7 +44,12 @@ SHORTHANDS: Mapping[str, Json] = {
     "_as_template": SCALAR,
     "_whole_number": {"type": ["integer", "string"], "minimum": 1, "pattern": TEMPLATE},
     "_sent": {},
-    "_query_value": {"type": ["string", "number", "boolean", "array", "null"]},
+    "_query_value": {
+        "type": ["string", "number", "boolean", "array", "null", "object"],
+        "properties": {"join": {"type": "string"}, "values": {}},
+        "required": ["join", "values"],
+        "additionalProperties": False,
+    },
 }
 """What is read before its type is looked at -> what may be written there."""
 CONSTRAINTS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum"}
@@ -86,7 +95,11 @@ class Schema:
         if model is Column:
             required = []  # path or sql
         if model is Endpoint:
-            words["use"] = {"type": "string", "description": "The style whose words it takes over."}
+            words["use"] = {
+                "type": ["string", "array"],
+                "items": {"type": "string"},
+                "description": "The style whose words it takes over; of several each stands above those before it.",
+            }
             words["responses"] = _united([words["responses"], self.prepend()]) | {
                 "description": words["responses"]["description"]
             }
@@ -98,6 +111,9 @@ class Schema:
             "patternProperties": IGNORED,
             "additionalProperties": False,
         }
+        if model is Decode:  # the way itself, or what chooses it
+            chain = {key: value for key, value in self.plain(Chain).items() if key != "maxProperties"}
+            shape |= chain | {"properties": {**words, **chain["properties"]}}
         return {key: value for key, value in shape.items() if value != []}
 
     def prepend(self) -> dict[str, Json]:
@@ -114,6 +130,8 @@ class Schema:
         """What may be written at a field; null only where it means something."""
         shape = self.of(info.annotation, info.metadata, may_be_null=info.default is not None)
         default = info.get_default(call_default_factory=True) if not info.is_required() else None
+        default = None if isinstance(default, BaseModel) else default  # its own fields tell theirs
+        default = str(default) if isinstance(default, Chain) else default
         said = {"description": info.description, "default": default if default not in (None, "", [], {}) else None}
         return shape | {key: value for key, value in said.items() if value is not None}
 
@@ -146,6 +164,10 @@ class Schema:
             return self.ref(kind)
         if issubclass(kind, Template):
             return {"type": "string"}
+        if kind is Chain:
+            link, words = self.kind(Decoder.kind), "|".join(self.registry.words(Decoder.kind))
+            text = {"type": "string", "pattern": rf"^({words})(\+({words}))*$", "patternErrorMessage": "not gzip+csv"}
+            return _united([text, self.inline(link)["else"], {"type": "array", "items": link}])
         assert issubclass(kind, Spelled), kind
         return {
             "type": "string",
@@ -302,23 +324,6 @@ def _is_bare(part: type[Part], word: str) -> bool:
     return True
 
 
-def summary(model: type[BaseModel]) -> str:
-    """The first paragraph of the docstring."""
-    return prose(model).split("\n\n")[0]
-
-
-def prose(model: type[BaseModel]) -> str:
-    """The docstring without its example."""
-    return "\n\n".join(" ".join(part.split()) for part in _doc(model)[0].split("\n\n")).strip()
-
-
-def sample(model: type[BaseModel]) -> str:
-    """The example of the docstring, as YAML."""
-    import textwrap
-
-    return textwrap.dedent(_doc(model)[1]).strip("\n")
-
-
 def short_of(model: type[BaseModel]) -> str | None:
     """The field that a bare value stands for."""
     if issubclass(model, Part):
@@ -331,13 +336,6 @@ def read_as(validator: BeforeValidator) -> type[Spelled] | None:
     cells = getattr(validator.func, "__closure__", None) or ()
     kinds = (cell.cell_contents for cell in cells)
     return next((one for one in kinds if isinstance(one, type) and issubclass(one, Spelled)), None)
-
-
-def _doc(model: type[BaseModel]) -> tuple[str, str]:
-    import inspect
-
-    text, _, example = (inspect.getdoc(model) or "").partition("\nExample:\n")
-    return text.strip(), example
 
 
 def models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.app.engine import registry
 from engine.author.simulate import Simulator
-from engine.core.kinds import Token
+from engine.core.kinds import Moment, Renewal, Token
 from engine.core.wire import Page, Request
 from engine.spec.read import read_page
 from tests.author.client import CLOCK, Asked, Opening
@@ -38,7 +38,7 @@ def _page(auth: str, params: str = "way: {}") -> str:
 
 
 def _send(vendor: Asked, request: Request) -> Page:
-    body = {"data": request.body} if request.form else {}
+    body = {"data": request.body} if request.media == "form" else {}
     answer = vendor.client.request(
         request.method,
         vendor.stand.reach(request.url),
@@ -51,7 +51,7 @@ def _send(vendor: Asked, request: Request) -> Page:
 
 def _token(vendor: Asked) -> Token:
     assert vendor.stand.auth
-    steps = vendor.stand.auth.renew(CLOCK.now())
+    steps = vendor.stand.auth.renew(Renewal(CLOCK.now()))
     try:
         request = next(steps)
         while True:
@@ -65,7 +65,9 @@ def _token(vendor: Asked) -> Token:
 def test_who_signs_as_the_page_says_is_let_in(opened: Opening, auth: str) -> None:
     vendor = opened(_page(auth))
     assert vendor.stand.auth
-    request = vendor.stand.auth.sign(Request("GET", "https://api.acme.example/v2/things"), _token(vendor))
+    request = vendor.stand.auth.sign(
+        Request("GET", "https://api.acme.example/v2/things"), _token(vendor), Moment(CLOCK.now())
+    )
     assert 200 == _send(vendor, request).status
 
 

@@ -158,3 +158,23 @@ def test_what_the_configuration_says_in_vain_is_told(desk: Desk) -> None:
     assert 'params of "shp", and no page here is of it; did you mean "shop"?' in desk.engine("tools").stderr
     Path("config.yaml").write_text("pipelines_dir: nowhere")
     assert "warning: config.yaml says pipelines_dir: nowhere, which is no folder" in desk.engine("tools").stderr
+
+
+def test_plan_tells_what_a_run_would_do_in_sentences(desk: Desk) -> None:
+    said = {
+        one["endpoint"]: one["how"] for one in json.loads(desk.engine("plan", "shop", "--json").stdout)["endpoints"]
+    }
+    assert {
+        "things": ["pages by offset, 2 records each"],
+        "parts": ["for each thing of things", "may be skipped: needs the Parts add-on"],
+    } == said
+
+
+def test_plan_shows_response_rules_and_those_behind_them(desk: Desk) -> None:
+    lines = [line.strip() for line in desk.engine("plan", "shop", "-v").stdout.splitlines()]
+    assert "403: this request's records are left out: needs the Parts add-on" in lines
+    assert "any other status of 400 and more: incomplete" in lines
+
+
+def test_plan_says_how_long_a_run_may_take(desk: Desk) -> None:
+    assert "an answer may take 30s, to connect 10s; a collection ends after 24h" in desk.engine("plan", "shop").stdout

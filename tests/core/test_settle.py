@@ -75,3 +75,9 @@ def test_only_one_whole_param_stands_for_a_path(text: str) -> None:
 def test_everything_of_a_kind_is_found_inside() -> None:
     found: list[Any] = list(inside([PAGE], Jmes))
     assert ["${param.a}", "${ param.b }", "${param.c}", "${param.a}", "@"] == found
+
+
+def test_what_nobody_settles_stays_what_nobody_said() -> None:
+    said = Paths.model_validate({"needed": "id", "below": {"x": [{"needed": "id"}]}})
+    assert (said, {"needed", "below"}) == (Settling({}).of(said), Settling({}).of(said).model_fields_set)
+    assert Settling({}).of(said) is said

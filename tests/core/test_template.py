@@ -76,6 +76,10 @@ def test_a_template_gives(expected: object, text: str) -> None:
     ("expected", "text"),
     [
         ("YS9iIGM=", "${api.id|base64}"),
+        ("0c83f57c786a0b4a39efab23731c7ebc", "${kind|hash('md5')}"),
+        ("0C83F57C786A0B4A39EFAB23731C7EBC", "${kind|hash('md5', 'HEX')}"),
+        ("qIt9zRqePhd3C7qm11FbMaLX6F0=", "${kind|hash('sha1', 'base64')}"),
+        ("giREF_lWrHxZnxkVk_fkQaT6-iCkFY_VLhVPHcTI7ZI", "${kind|hash('sha256', 'base64url')}"),
         ("EMAIL", "${kind|upper}"),
         ("email", "${kind|upper|lower}"),
         ("a/b%20c", "${api.id|path}"),
@@ -136,6 +140,7 @@ def test_a_secret_shows_its_name_only() -> None:
     assert "Bearer <secret token>" == render("Bearer ${secret.token}", SCOPE)
     assert "<secret token>" == str(render("${secret.token}", SCOPE))
     assert "<secret token>" == str(render("${secret.token|base64}", SCOPE))
+    assert "<secret token>" == str(render("${secret.token|hash('md5')}", SCOPE))
     assert "x<secret token>" == render("${'x' ~ secret.token}", SCOPE)
     assert "/<secret token>" == render("/${secret.token}", SCOPE, where="path")
 
@@ -198,6 +203,9 @@ def test_rendering_refuses(offset: int, message: str, fix: str, text: str) -> No
         (0, "no slice", "${a[1:2]}"),
         (0, "with nothing but constants", "${a|default(b)}"),
         (0, "write ${name|join(',')}", "${a|join}"),
+        (0, "hashes are md5, sha1,", "${a|hash('crc32')}"),
+        (0, "written as hex, HEX,", "${a|hash('md5', 'b64')}"),
+        (0, "write ${name|hash('sha256')}", "${a|hash}"),
         (0, '"%Q" is no form of date', "${a|date('%Q')}"),
         (0, '"%99999999d" is no form of date', "${a|date('%99999999d')}"),
     ],

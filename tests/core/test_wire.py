@@ -73,7 +73,7 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 
 
 def test_the_address_is_escaped_once() -> None:
-    assert "https://a.example/x?q=a+b%26c" == Request("GET", "https://a.example/x", (("q", "a b&c"),)).full_url
+    assert "https://a.example/x?q=a%20b%26c" == Request("GET", "https://a.example/x", (("q", "a b&c"),)).full_url
 
 
 def test_a_next_link_keeps_its_query() -> None:
@@ -108,7 +108,14 @@ def test_the_origin_of_an_address(url: str, found: Any) -> None:
     assert found == origin(url)
 
 
-PAGE = Page(BASE, 200, {"x-next": "n"}, b'{"meta": {"next": "t", "no": null}, "n": 5}', (b'{"id": 1}', b'{"id": 2}'))
+LINK = '<?page=2>; rel="next"; cursor="0:2:0", </b>; rel=last'
+PAGE = Page(
+    BASE,
+    200,
+    {"x-next": "n", "link": LINK},
+    b'{"meta": {"next": "t", "no": null}, "n": 5}',
+    (b'{"id": 1}', b'{"id": 2}'),
+)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +131,9 @@ PAGE = Page(BASE, 200, {"x-next": "n"}, b'{"meta": {"next": "t", "no": null}, "n
         ("last.id", 2),
         ("length(rows)", 2),
         ("rows[0].id", 1),
+        ("link.next.url", f"{BASE.url}?page=2"),
+        ("link.next.cursor", "0:2:0"),
+        ("link.gone.url", None),
     ],
 )
 def test_what_is_read_from_a_page(expression: str, value: Any) -> None:
@@ -137,3 +147,19 @@ def test_an_empty_body_has_no_answer() -> None:
 def test_a_body_that_is_no_json_is_named() -> None:
     with pytest.raises(Mistake, match="the answer is not JSON"):
         _ = Page(BASE, 200, body=b"<html>").answer
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", {}),
+        ("a=1", {"a": "1"}),
+        ("a=1; Path=/; Secure, b=2; HttpOnly", {"a": "1", "b": "2"}),
+        ("a=1; Expires=Wed, 21 Oct 2099 07:28:00 GMT; Max-Age=5, b=x=y==", {"a": "1", "b": "x=y=="}),
+        ('a="1 2"; Path=/', {"a": "1 2"}),
+        ("a=; Path=/", {"a": ""}),
+    ],
+)
+def test_the_cookies_of_an_answer_are_read(header: str, expected: dict[str, str]) -> None:
+    page = Page(Request("GET", "https://a.example/"), 200, {"set-cookie": header})
+    assert expected == page.read("cookies")

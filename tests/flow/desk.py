@@ -14,9 +14,10 @@ from engine.app.config import Config
 from engine.core.clock import Clock
 from engine.core.errors import Json
 from engine.core.events import Event
-from engine.flow.ledger import Collection, Ledger
-from engine.flow.raw import Frame, Store, rows_of
+from engine.flow.ledger import Collection, Kind, Ledger
+from engine.flow.raw import Frame, rows_of
 from engine.flow.report import Result
+from engine.flow.store import Store
 from tests.vendors.server import Answer, Asked, Server
 
 NOON = 1_781_524_800.0
@@ -111,11 +112,11 @@ class Desk:
         ]
         return [{**row, **add} if isinstance(row, dict) else row for row, add in found]
 
-    def watermarks(self, endpoint: str, kind: str = "window") -> list[str]:
-        """The watermarks of an endpoint, sorted."""
+    def watermarks(self, endpoint: str, kind: Kind = "window") -> list[str]:
+        """The watermarks of an endpoint, sorted; none of parents of which nothing was read yet."""
         ledger = Ledger(self.storage / "engine.db")
         try:
-            return sorted(ledger.watermarks("acme", endpoint, kind).values())
+            return sorted(filter(None, ledger.watermarks("acme", endpoint, kind).values()))
         finally:
             ledger.close()
 

@@ -16,8 +16,9 @@ from engine.app import Engine
 from engine.app.config import Config
 from engine.core.clock import Clock
 from engine.flow.ledger import Collection, Ledger
-from engine.flow.raw import Meta, Store
+from engine.flow.raw import Meta
 from engine.flow.report import Result
+from engine.flow.store import Lanes, Store
 
 STARTED_AT = datetime(2026, 6, 15, 12, tzinfo=UTC)
 HEAD = """
@@ -78,14 +79,16 @@ class Shop:
         run = f"20260101T000000000Z-{number:04d}"
         ledger.start_run(run, "shop", work="collect", page_hash="", simulated=False, started_at="2026-01-01T00:00:00Z")
         for endpoint, pages in endpoints.items():
-            segment = store.segment(endpoint, run, "0000000-unit", 1)
+            lanes = Lanes(store, run, 1)
+            segment = lanes.take(endpoint)
             for at, page in enumerate(pages):
                 body = page if isinstance(page, str) else json.dumps(page)
-                segment.append(Meta(at, f"GET /{endpoint}?page={at}", "", 0.0, add=dict(add or {})), body.encode())
-            segment.close()
+                meta = Meta(at, f"GET /{endpoint}?page={at}", "", 0.0, add=dict(add or {}), unit="0000000-unit")
+                segment.append(meta, body.encode())
+            lanes.close(endpoint)
             rows = sum(len(page) for page in pages if not isinstance(page, str))
             sealed = Collection(run, endpoint, not missing, rows, len(pages), tuple(missing), tuple(skipped))
-            ledger.seal("shop", sealed, {})
+            ledger.seal("shop", sealed)
         ledger.close()
         return run
 

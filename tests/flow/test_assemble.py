@@ -43,7 +43,7 @@ def test_a_column_that_was_all_null_at_first_is_not_pinned(tmp_path: Path) -> No
 def test_kept_pages_that_are_gone_are_named(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "tables: { things: { from: things, columns: { id: id } } }")
     run = shop.keep([{"id": "a"}], [{"id": "b"}])
-    segment = shop.storage / "raw_data/shop/things" / run / "0000000-unit.1.seg"
+    segment = shop.storage / "raw_data/shop/things" / run / "0000.1.seg"
     first = next(iter(frames(segment)))
     segment.unlink()
     with_one = Segment(segment)

@@ -161,6 +161,33 @@ def test_what_is_no_date_is_refused(value: Any) -> None:
     assert [date(2026, 1, 2), REFUSED] == _values("date", "2026-01-02", value)
 
 
+def _formed(kind: str, forms: list[str], *found: Any) -> list[Any]:
+    return values(Wanted("v", "v", kind, None, tuple(forms)), *({"v": value} for value in found))
+
+
+def test_a_time_is_read_in_the_first_form_that_fits() -> None:
+    forms = ["%m/%d/%Y %I:%M %p", "%Y-%m-%d %H:%M:%S %z", "epoch_s", "iso"]
+    texts = "11/23/2025 10:11 PM", "2022-07-11 01:34:18 +0200", "1700000000", "2026-01-02T12:30:15Z", None
+    assert [
+        datetime(2025, 11, 23, 22, 11, tzinfo=UTC),
+        datetime(2022, 7, 10, 23, 34, 18, tzinfo=UTC),
+        datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+        NOON,
+        None,
+    ] == _formed("datetime", forms, *texts)
+
+
+def test_a_date_is_read_in_the_first_form_that_fits() -> None:
+    assert [date(2025, 11, 23), date(2025, 11, 24)] == _formed(
+        "date", ["%m/%d/%Y", "%d.%m.%y"], "11/23/2025", "24.11.25"
+    )
+
+
+@pytest.mark.parametrize("value", ["11/23/25", "23/11/2025", "11/23/2025 ", "2025-11-23"])
+def test_what_fits_no_form_is_refused(value: str) -> None:
+    assert [REFUSED] == _formed("datetime", ["%m/%d/%Y"], value)
+
+
 def test_a_list_holds_texts() -> None:
     assert [["a", "1.10"], ["1", "true"], [], None] == _values("list", ["a", "1.10"], [1, True], [], None)
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from engine.core.clock import Clock
 from engine.core.errors import CollectionError
 from engine.core.events import Waiting
 from engine.core.wire import Request
-from engine.flow.fetch import fence
-from tests.flow.desk import NOON, Desk, Tiny, of
+from engine.flow.fence import fence
+from tests.flow.desk import Desk, Tiny, of
+from tests.flow.wire import ask
 from tests.vendors.server import Answer
 
 THINGS = {"things": "/things"}
@@ -153,15 +153,6 @@ def test_an_answer_above_max_page_is_told_without_the_key_in_its_query(desk: Des
     assert "planted-key" not in str(result.as_json())
 
 
-def test_a_vendor_that_sends_in_drops_is_given_up_in_time(desk: Desk, vendor: Tiny) -> None:
-    vendor.routes["/things"] = [{"id": "x" * 500_000}]
-    ticks = iter(range(0, 10_000, 4))  # each look at the clock costs four seconds
-    engine = desk.engine()
-    engine.clock = Clock(lambda: NOON + next(ticks), desk.time.wait, lambda: 0.5)
-    result = engine.collect(desk.page(THINGS, connection={"timeout": "1s"}))
-    assert "no whole answer within 1 s" in of(result, "things").missing[0]
-
-
 # --- redirects
 
 BEARER: dict[str, Any] = {"auth": {"bearer": {"token": "${secret.token}"}}}
@@ -207,7 +198,19 @@ def test_redirects_without_end_are_given_up(desk: Desk, vendor: Tiny) -> None:
 def test_a_redirect_from_https_to_http_is_refused() -> None:
     asked = Request("GET", "https://api.example.com/things")
     with pytest.raises(CollectionError, match=r"leads from https to http at api\.example\.com"):
-        fence("http://api.example.com/things", frozenset({"api.example.com"}), asked, "a redirect")
+        fence("http://api.example.com/things", frozenset({"api.example.com"}), asked, "a redirect", in_tls=True)
+
+
+def test_a_next_link_out_of_tls_is_refused() -> None:
+    with pytest.raises(CollectionError, match=r"the next request leads from https to http at 127\.0\.0\.1"):
+        ask("http://127.0.0.1:9/things", in_tls=True)
+
+
+def test_an_answer_that_does_not_decode_is_asked_for_again(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = Answer(200, b"id,name\n1,a\n")
+    vendor.html("things")
+    result = desk.collect({"things": {"get": "/things", "decode": "csv"}})
+    assert ("succeeded", 2) == (result.status, len(vendor.log))
 
 
 def test_a_post_stays_a_post_behind_a_308(desk: Desk, vendor: Tiny) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from engine.author.simulate import Simulator
 from engine.core.clock import Clock
-from engine.flow.raw import Store
 from engine.flow.report import Result
+from engine.flow.store import Store
 from tests.flow.pages import Shop
 
 ROWS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]

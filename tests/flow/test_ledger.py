@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import ConfigError, StorageError
-from engine.flow.ledger import Collection, Ledger, UnitRecord
+from engine.flow.ledger import Collection, Ledger, Mark, UnitRecord
 from engine.flow.storage import is_simulated, open_storage, owned
 from tests.flow.desk import Desk, Tiny
 
@@ -28,14 +28,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_what_is_sealed_comes_back(ledger: Ledger) -> None:
     sealed = Collection("r2", "things", False, 3, 1, ("a is gone",), ("b is off",))
-    ledger.seal("acme", WHOLE, {})
-    ledger.seal("acme", sealed, {})
+    ledger.seal("acme", WHOLE)
+    ledger.seal("acme", sealed)
     assert [WHOLE, sealed] == ledger.collections("acme")
 
 
 def test_a_watermark_moves_with_the_seal(ledger: Ledger) -> None:
-    ledger.seal("acme", WHOLE, {("window", "p"): "2026-01-01", ("changed", "p"): "1"})
-    ledger.seal("acme", WHOLE, {("window", "p"): "2026-02-01"})
+    ledger.seal("acme", WHOLE, [Mark("window", "p", "2026-01-01"), Mark("changed", "p", "1")])
+    ledger.seal("acme", WHOLE, [Mark("window", "p", "2026-02-01")])
     assert ({"p": "2026-02-01"}, {"p": "1"}) == (
         ledger.watermarks("acme", "things", "window"),
         ledger.watermarks("acme", "things", "changed"),
@@ -47,20 +47,20 @@ def test_a_watermark_that_cannot_be_written_takes_the_seal_with_it(tmp_path: Pat
         base.execute("CREATE TRIGGER full BEFORE INSERT ON watermarks BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     base.close()
     with pytest.raises(StorageError, match="the disk is full"):
-        ledger.seal("acme", WHOLE, {("window", "p"): "2026-01-01"})
+        ledger.seal("acme", WHOLE, [Mark("window", "p", "2026-01-01")])
     assert [] == ledger.collections("acme")
 
 
 def test_after_a_defect_the_ledger_can_still_be_written(ledger: Ledger) -> None:
     with pytest.raises(TypeError):
         ledger.end_run("r", status="failed", ended_at="", result={"a": object()})
-    ledger.seal("acme", WHOLE, {})
+    ledger.seal("acme", WHOLE)
     assert [WHOLE] == ledger.collections("acme")
 
 
 def test_an_endpoint_had_the_rows_of_its_last_complete_collection(ledger: Ledger) -> None:
     for run, complete, rows in (("r1", True, 3), ("r2", True, 5), ("r3", False, 9)):
-        ledger.seal("acme", Collection(run, "things", complete, rows, 1), {})
+        ledger.seal("acme", Collection(run, "things", complete, rows, 1))
     assert (5, 0) == (ledger.rows_before("acme", "things"), ledger.rows_before("acme", "others"))
 
 

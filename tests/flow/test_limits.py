@@ -51,6 +51,42 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_for_the_old_time() -> None:
     assert [0.1, 0.2] == [round(reserve([limit], 1000.0), 6) for _ in range(2)]
 
 
+# --- held back by the vendor
+
+
+def test_nobody_gets_a_place_before_the_vendor_wants_it() -> None:
+    limit = Limiter()
+    limit.hold(130.0)
+    assert [30.0, 30.0, 0.0] == [reserve([limit], now) for now in (100.0, 100.0, 130.0)]
+
+
+def test_a_longer_hold_is_not_shortened() -> None:
+    limit = Limiter()
+    limit.hold(130.0)
+    limit.hold(110.0)
+    assert 30.0 == reserve([limit], 100.0)
+
+
+def test_behind_a_hold_the_rate_is_kept() -> None:
+    hold, rate = Limiter(), Limiter(2)
+    hold.hold(130.0)
+    assert [30.0, 30.5, 31.0] == [reserve([hold, rate], 100.0) for _ in range(3)]
+
+
+def test_what_waits_for_a_limit_of_its_own_does_not_hold_back_the_others() -> None:
+    hold, slow = Limiter(), Limiter(0.1)
+    for _ in range(5):
+        reserve([hold, slow], 100.0)
+    assert 0.0 == reserve([hold], 100.0)
+
+
+def test_a_clock_that_is_set_back_moves_a_hold_along() -> None:
+    limit = Limiter()
+    reserve([limit], 5000.0)
+    limit.hold(5010.0)
+    assert 10.0 == reserve([limit], 1000.0)
+
+
 LIMITS = st.lists(st.tuples(st.sampled_from([1, 2, 5, 10]), st.integers(1, 4)), min_size=1, max_size=3)
 CALLS = st.lists(st.tuples(st.sets(st.integers(0, 2), min_size=1), st.floats(0, 2)), max_size=30)
 

@@ -1,14 +1,20 @@
-"""Endpoints and tables in the order of their needs, with the fields that those below them use."""
+"""Endpoints and tables in the order of their needs, the requests they make, and the names of their partitions."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from engine.core.errors import ConfigError, Mistake
 from engine.core.kinds import KINDS
 from engine.core.registry import Registry
+from engine.core.window import Window
+from engine.core.wire import Place, Request
 from engine.flow.plan import Plan, Settings, plan
 from engine.spec.model import Pipeline
 
@@ -88,3 +94,123 @@ def test_an_endpoint_is_partial_when_it_or_one_above_asks_for_what_is_new(
 def test_an_endpoint_of_tables_that_grow_is_partial(mode: str | None, partial: bool) -> None:
     table = {"from": "a", "mode": mode} if mode else {"from": "a"}
     assert partial == _plan({"a": "/a"}, tables={"a": table}).is_partial("a")
+
+
+# --- requests
+
+
+def _request(endpoint: dict[str, Any], binding: dict[str, Any] | None = None, **sections: Any) -> Request:
+    made = _plan({"a": {"get": "/a"}, "things": endpoint}, **sections)
+    return made.request(made.asked("things"), binding or {}, {}, None)
+
+
+def test_values_of_a_query_may_be_joined_and_null_is_left_out() -> None:
+    fields = {"join": ",", "values": ["id", 1.5, "${x.no}", "${x.list}"]}
+    request = _request({"get": "/t", "query": {"fields": fields}}, {"x": {"no": None, "list": ["a", "b"]}})
+    assert (("fields", "id,1.5,a,b"),) == request.query
+
+
+def test_a_field_of_joined_values_is_left_out_where_there_is_none() -> None:
+    joined = {"join": ",", "values": "${x}"}
+    assert () == _request({"get": "/t", "query": {"ids": joined}}, {"x": []}).query
+
+
+def test_another_mapping_in_a_query_is_refused() -> None:
+    with pytest.raises(ValidationError, match="a mapping cannot stand here"):
+        _request({"get": "/t", "query": {"ids": {"join": ",", "value": []}}})
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch"])
+def test_a_form_goes_as_a_form(method: str) -> None:
+    form = {"q": "${x.name}", "tag": ["a", "b"], "none": "${x.no}", "size": 10}
+    request = _request({method: "/t", "form": form}, {"x": {"name": "ä b", "no": None}})
+    assert (method.upper(), "application/x-www-form-urlencoded") == (request.method, (request.content or ("",))[0])
+    assert b"q=%C3%A4+b&tag=a&tag=b&size=10" == (request.content or ("", b""))[1]
+
+
+def test_a_form_in_parts_goes_as_multipart() -> None:
+    kind, body = _request({"post": "/t", "multipart": {"q": "a", "n": 1.10}}).content or ("", b"")
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    parts = {part.get_param("name", header="content-disposition"): part.get_content() for part in message.iter_parts()}
+    assert {"q": "a", "n": "1.1"} == {name: text.strip() for name, text in parts.items()}
+
+
+def test_a_graphql_query_goes_to_the_base_with_its_variables_in_their_types() -> None:
+    variables = {"first": 100, "after": "${x.no}", "filter": {"org": "${x.id}", "on": True}}
+    graphql = {"query": "query($first:Int){ a }", "variables": variables}
+    request = _request({"graphql": graphql}, {"x": {"id": 7, "no": None}})
+    assert ("POST", "https://a.example") == (request.method, request.full_url)
+    expected = {"first": 100, "filter": {"org": 7, "on": True}}
+    assert {"query": "query($first:Int){ a }", "variables": expected} == request.body
+
+
+def test_a_cursor_may_go_into_the_variables_of_a_graphql_query() -> None:
+    request = _request({"post": "/graphql", "graphql": {"query": "{ a }", "variables": {"first": 2}}})
+    assert {"first": 2, "after": "x"} == request.put(Place("body.variables.after"), "x").body["variables"]
+
+
+def test_a_graphql_query_is_not_sent_with_get() -> None:
+    with pytest.raises(ValidationError, match="a GraphQL query is sent with POST"):
+        _request({"get": "/t", "graphql": {"query": "{ a }"}})
+
+
+def test_a_template_that_is_null_leaves_a_field_of_the_body_out_and_null_itself_stays() -> None:
+    body = {"a": "${x.no}", "b": None, "c": {"d": "${x.no}"}, "e": ["${x.no}"]}
+    assert {"b": None, "c": {}, "e": [None]} == _request({"post": "/t", "body": body}, {"x": {"no": None}}).body
+
+
+def test_a_header_of_an_endpoint_stands_for_that_of_the_connection_however_it_is_written() -> None:
+    connection = {"base_url": "https://a.example", "header": {"Accept": "text/csv", "X-All": "1"}}
+    endpoint = {"get": "/t", "header": {"accept": "application/json", "X-Off": "${x}"}}
+    request = _request(endpoint, {"x": None}, connection=connection)
+    assert (("X-All", "1"), ("accept", "application/json")) == request.header
+
+
+def test_a_window_may_go_into_a_header_or_a_cookie() -> None:
+    send = {"from": "header.X-Since", "until": "cookie.before", "format": "date"}
+    made = _plan({"things": {"get": "/t", "incremental": {"start": "1d", "send": send}}})
+    window = Window(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC))
+    request = made.request(made.asked("things"), {}, {}, window)
+    assert (("X-Since", "2026-06-01"), ("Cookie", "before=2026-06-02")) == request.header
+
+
+# --- partitions
+
+
+def test_a_partition_is_named_for_all_its_parents() -> None:
+    endpoints = {"a": "/a", "b": {"get": "/${a.id}", "for_each": {"a": "a"}}}
+    made = _plan({**endpoints, "c": {"get": "/${b.id}", "for_each": {"b": "b"}}})
+    names = {made.partition("c", {"a": {"id": a}, "b": {"id": b}}) for a in (1, 2) for b in (1, 2)}
+    assert 4 == len(names)
+    assert made.partition("b", {"a": {"id": 1}}) == made.partition("b", {"a": {"id": 1}, "b": {"id": 2}})
+
+
+def test_of_a_parent_with_by_these_fields_alone_name_the_partition() -> None:
+    endpoints = {"a": "/a", "b": {"get": "/${a.id}", "for_each": {"a": "a"}}}
+    parent = {"x": {"endpoint": "b", "by": "id"}}
+    made = _plan({**endpoints, "c": {"get": "/${x.id}?n=${x.n}", "for_each": parent}})
+    first, second = ({"a": {"id": number}, "x": {"id": 1, "n": number}} for number in (1, 2))
+    assert made.partition("c", first) == made.partition("c", second)
+
+
+@pytest.mark.parametrize(
+    ("each", "says"),
+    [
+        ({"x": {"endpoint": "a", "table": "t"}}, "a parent is one endpoint, one table"),
+        ({"x": {"union": [{"endpoint": "a", "group": 2}]}}, "a union holds no other union"),
+        ({"x": {"endpoint": "a", "group": 2, "when_changed": "at"}}, "a group has no value of its own"),
+        ({"x": {"endpoint": "a", "group": 2}, "y": {"values": ["1"], "group": 2}}, "one request has one group"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(each: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        _plan({"a": "/a", "b": {"get": "/b", "for_each": each}})
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [({"granularity": "0s"}, "times have a smallest step"), ({"step": "1m", "granularity": "1h"}, "is shorter than")],
+)
+def test_a_window_that_cannot_move_is_refused(words: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        _plan({"a": {"get": "/a", "incremental": {"start": "1d", **words}}})

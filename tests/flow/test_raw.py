@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine.core.errors import StorageError
 from engine.core.select import SelectError
-from engine.flow.raw import Frame, Meta, Segment, Store, frames, kept_synced, rows_in, rows_of
+from engine.flow.raw import Frame, Meta, Segment, frames, kept_synced, rows_in, rows_of
 
 BODIES = [b'[{"id":1}]', b'[{"id":2}]' * 50, b'[{"id":3}]']
 
@@ -49,7 +49,7 @@ def test_a_page_is_synced_while_its_unit_waits(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("engine.flow.raw.SYNC_SECONDS", 0.001)
     synced = _synced(monkeypatch)
     segment = Segment(tmp_path / "unit.1.seg")
-    with kept_synced({segment}):
+    with kept_synced(lambda: [segment]):
         segment.append(_meta(0), BODIES[0])
         assert synced.wait(10)
     segment.close()
@@ -65,16 +65,6 @@ def test_a_disk_that_refuses_a_sync_is_told_at_the_next_page(tmp_path: Path, mon
         segment.append(_meta(1), BODIES[1])
     with pytest.raises(StorageError):
         segment.close()
-
-
-def test_the_folders_of_segments_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path, "acme")
-    store.segment("things", "run", "0000000-a", 1).close()
-    seen: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda number: seen.append(os.fstat(number).st_ino))
-    store.sync("things", "run")
-    place = tmp_path / "raw_data" / "acme" / "things" / "run"
-    assert [one.stat().st_ino for one in (place, *place.parents[:4])] == seen
 
 
 def _synced(monkeypatch: pytest.MonkeyPatch) -> Event:
@@ -152,21 +142,6 @@ def test_a_disk_that_takes_no_more_is_a_storage_error(tmp_path: Path, size: int)
         segment.append(_meta(0), BODIES[0])
     assert "free space or make the storage writable" == raised.value.fix
     segment.close()
-
-
-def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "raw_data").write_text("in the way")
-    with pytest.raises(StorageError, match=os.strerror(errno.ENOTDIR)):
-        Store(tmp_path, "acme").segment("things", "run", "unit", 1)
-
-
-def test_units_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
-    store = Store(tmp_path, "acme")
-    for name in ("0000010-b", "0000002-a"):
-        segment = store.segment("things", "run", name, 1)
-        segment.append(_meta(0), name.encode())
-        segment.close()
-    assert [b"0000002-a", b"0000010-b"] == [frame.body for frame in store.frames("things", "run")]
 
 
 def test_rows_that_repeat_the_page_before_are_passed_over() -> None:

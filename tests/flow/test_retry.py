@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.flow.retry import Policy, retry_after_seconds
+from engine.flow.retry import Policy, instant, retry_after_seconds
 from tests.flow.desk import NOON
 
 
@@ -37,6 +37,7 @@ def test_a_vendor_cannot_name_a_wait_without_end() -> None:
         ("120", 120.0),
         (" 1.5 ", 1.5),
         ("0", 0.0),
+        ("14, 2", 14.0),
         ("Mon, 15 Jun 2026 12:00:30 GMT", 30.0),
         ("Mon, 15 Jun 2026 11:00:00 GMT", 0.0),
         ("soon", None),
@@ -49,3 +50,23 @@ def test_a_vendor_cannot_name_a_wait_without_end() -> None:
 )
 def test_retry_after_is_read_as_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
     assert seconds == retry_after_seconds(text, NOON)
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "at"),
+    [
+        (7, "seconds", NOON + 7),
+        ("8", "seconds", NOON + 8),
+        (2500, "ms", NOON + 2.5),
+        (1_781_524_812, "epoch_s", NOON + 12),
+        ("1781524801500", "epoch_ms", NOON + 1.5),
+        ("2026-06-15T14:00:20+02:00", "iso", NOON + 20),
+        ("Mon, 15 Jun 2026 12:01:00 GMT", "http_date", NOON + 60),
+        ("Mon, 15 Jun 2026 12:01:00", "http_date", NOON + 60),
+        *((value, "seconds", None) for value in (None, True, [], {}, "", "x", "1e999", "-1", "inf")),
+        *((value, "iso", None) for value in (None, 5, "noon", "0000-00-00")),
+        *((value, "http_date", None) for value in (None, 5, "noon", "Mon, 99 Jun 2026 12:01:00 GMT")),
+    ],
+)
+def test_a_time_is_read_in_the_form_that_is_named(value: object, form: str, at: float | None) -> None:
+    assert at == instant(value, form, NOON)

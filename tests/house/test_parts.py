@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from engine.core.kinds import KINDS, Part
 from engine.core.registry import Registry, class_name
 from engine.spec.model import Pipeline
+from engine.spec.vocabulary import entries
 from engine.spec.yamlfile import parse
 from tests.house.source import ROOT
 
@@ -35,7 +36,7 @@ def _page(kind: str, example: Any) -> dict[str, Any]:
         "connection": {"base_url": "https://api.example.com"},
         "endpoints": {"findings": "/findings"},
     }
-    if kind in ("auth", "paginate", "outputs"):
+    if kind in ("auth", "paginate", "decode", "outputs"):
         return {**page, **example}
     section = "validate" if kind == "rules" else "enrich"
     return {**page, "tables": {"findings": {"from": "findings", section: example}}}
@@ -81,3 +82,8 @@ def test_each_field_of_a_part_has_a_description() -> None:
         for name, field in model.model_fields.items()
         if not field.description
     ]
+
+
+def test_each_word_that_meets_a_vendor_says_what_it_does_when_the_vendor_misbehaves() -> None:
+    """Its docstring has a paragraph that starts with `Misbehaving:`; docs/vocabulary.md shows it beside the example."""
+    assert [] == [f"{one.title}: {one.word}" for one in entries(REGISTRY) if not one.trouble or not one.example]

@@ -18,6 +18,8 @@ from engine.spec.yamlfile import parse, plain
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```yaml ?(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CHOSEN = ("auth", "paginate", "decode")
+"""Words whose value is chosen by its key: a piece replaces it."""
 BY_HAND = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.stem != "reference")]
 
 
@@ -37,7 +39,10 @@ def blocks(mark: str) -> Iterator[Any]:
 def laid_over(page: Json, piece: Json) -> Json:
     if not isinstance(page, dict) or not isinstance(piece, dict):
         return piece
-    return {**page, **{key: laid_over(page.get(key), value) for key, value in piece.items()}}
+    return {
+        **page,
+        **{key: value if key in CHOSEN else laid_over(page.get(key), value) for key, value in piece.items()},
+    }
 
 
 @pytest.mark.parametrize("text", list(blocks("")))

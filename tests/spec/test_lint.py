@@ -96,6 +96,22 @@ def test_all_findings_of_a_page_come_at_once_in_its_order() -> None:
     assert ["param", "unknown-endpoint", "unknown-table"] == [found.code for found in lint(text)]
 
 
+def test_what_can_be_understood_is_looked_at_besides_what_cannot() -> None:
+    text = (
+        PAGE.replace("{ offset: {", "{ ofset: {")
+        .replace("api: apis", "api: apes")
+        .replace("FROM findings", "FROM finding")
+    )
+    assert ["unknown-word", "unknown-endpoint", "unknown-table"] == [found.code for found in lint(text)]
+
+
+def test_what_was_left_out_makes_no_findings_of_its_own() -> None:
+    text = PAGE.replace("    get: /apis\n", "    gte: /apis\n").replace(
+        "columns: { id: { path: id", "columns: { id: { pth: id"
+    )
+    assert {"unknown-word", "missing"} == {found.code for found in lint(text)}
+
+
 def test_a_mistake_in_a_style_is_told_once_for_all_endpoints_that_use_it() -> None:
     text = PAGE.replace(
         "endpoints:", "styles: { list: { paginate: { cursor: { read: next, send: query.next } } } }\nendpoints:"

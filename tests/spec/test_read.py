@@ -9,7 +9,7 @@ import pytest
 
 from engine.app.engine import registry
 from engine.core.errors import Finding, SpecError
-from engine.spec.model import Endpoint
+from engine.spec.collect import Endpoint
 from engine.spec.read import Source, read_page
 
 HEAD = "version: 1\ntool: acme\nconnection: { base_url: https://a.example }\n"
@@ -61,6 +61,12 @@ def test_defaults_are_merged_into_every_endpoint(tmp_path: Path) -> None:
 def test_a_style_stands_over_the_defaults_and_the_endpoint_over_both(tmp_path: Path) -> None:
     text = STYLE + "endpoints: { things: { use: bulk, get: /things, header: { C: own } } }"
     assert {"A": "defaults", "B": "style", "C": "own"} == _endpoint(tmp_path, text).header
+
+
+def test_of_several_styles_each_stands_above_those_before_it(tmp_path: Path) -> None:
+    styles = "styles: { a: { header: { A: a, B: a } }, b: { header: { B: b, C: b } } }\n"
+    text = styles + "endpoints: { things: { use: [a, b], get: /things, header: { C: own } } }"
+    assert {"A": "a", "B": "b", "C": "own"} == _endpoint(tmp_path, text).header
 
 
 @pytest.mark.parametrize(("use", "word"), [("use: bulk, ", "offset"), ("", "cursor"), ("paginate: none, ", "none")])
@@ -126,7 +132,7 @@ def test_sections_that_are_no_mappings_are_named(tmp_path: Path, word: str) -> N
 
 
 def test_a_style_is_named_by_a_text(tmp_path: Path) -> None:
-    assert 2 == _told(tmp_path, "styles: { bulk: {} }\nendpoints: { a: { use: [bulk], get: /a } }")[0][0]
+    assert 2 == _told(tmp_path, "styles: { bulk: {} }\nendpoints: { a: { use: [{ a: bulk }], get: /a } }")[0][0]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +151,8 @@ def test_a_style_is_named_by_a_text(tmp_path: Path) -> None:
             'unknown word "siez"; did you mean "size"?',
         ),
         ("endpoints:\n  a:\n    get: /a\n    paginate: { offset: {} }", 4, '"send" is missing'),
-        ("endpoints:\n  a: { get: /a, post: /b }", 2, "an endpoint asks with get or with post"),
-        ("endpoints:\n  a: { get: /a, query: { q: { join: x } } }", 2, "a mapping cannot stand in a query"),
+        ("endpoints:\n  a: { get: /a, post: /b }", 2, "an endpoint asks with one of get, post, put"),
+        ("endpoints:\n  a: { get: /a, query: { q: { join: x } } }", 2, "a mapping cannot stand here"),
         ("endpoints:\n  a: { get: /a, timeout: soon }", 2, '"soon" is not a duration; write 30s, 15m, 2h or 7d'),
         ("endpoints:\n  a: { get: /a, rate_limit: 0/s }", 2, '"0/s" allows no request'),
         (
@@ -155,11 +161,10 @@ def test_a_style_is_named_by_a_text(tmp_path: Path) -> None:
             "'perhaps' does not go here: true or false is expected",
         ),
         ("endpoints:\n  A: /a", 2, '"A" is not the name of an endpoint: lower-case letters, digits and _'),
-        ("endpoints:\n  a: { get: /a, for_each: { b: b, c: c } }", 2, "for_each takes one alias"),
         (
             "endpoints:\n  a: { get: /a, for_each: { b: { union: [ { union: [x] } ] } } }",
             2,
-            "a union holds endpoints, no other union",
+            "a union holds no other union",
         ),
         (
             "endpoints: { a: /a }\ntables:\n  t: { from: a, columns: { c: { path: c, type: text } } }",
@@ -167,7 +172,7 @@ def test_a_style_is_named_by_a_text(tmp_path: Path) -> None:
             "'text' is not one of",
         ),
     ],
-    ids=range(14),
+    ids=range(13),
 )
 def test_a_mistake_is_named_at_its_place(tmp_path: Path, text: str, line: int, message: str) -> None:
     found = _told(tmp_path, text)

@@ -11,9 +11,10 @@ import pytest
 
 from engine.app.engine import registry
 from engine.core.errors import ConfigError
+from engine.spec.prose import sample
 from engine.spec.read import read_page
 from engine.spec.reference import reference
-from engine.spec.schema import page_schema, sample
+from engine.spec.schema import page_schema
 from engine.spec.yamlfile import parse, plain, read
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +110,10 @@ def test_the_engine_takes_every_shorthand(tmp_path: Path) -> None:
 
 def parts() -> Iterator[Any]:
     for kind, word, part in registry().parts():
-        yield pytest.param(kind, word, page(sample(part)), id=f"{kind}.{word}")
+        example = page(sample(part))
+        if isinstance(example, dict):
+            example.pop("secrets", None)  # one may be called as the word
+        yield pytest.param(kind, word, example, id=f"{kind}.{word}")
 
 
 def settings(tree: Any, word: str) -> Iterator[Any]:
@@ -139,7 +143,7 @@ def test_an_editor_takes_the_example_of_each_part(kind: str, word: str, example:
         ("{ send: query.offset,", "{ sent: query.offset,", "$.styles.list.paginate.offset", "'sent' does not match"),
         ("{ send: query.offset,", "{ send: offset,", "$.styles.list.paginate.offset.send", "does not match"),
         ("value: 100", "value: many", "$.styles.list.paginate.offset.size.value", "is not of type 'integer'"),
-        ("paginate: none", "paginate: off", "$.endpoints.owners.paginate", "is not one of ['none']"),
+        ("paginate: none", "paginate: off", "$.endpoints.owners.paginate", "is not one of ['none', 'link_header']"),
         ("bearer: { token:", "bearer: { tokn:", "$.connection.auth.bearer", "'tokn' does not match"),
         ("timeout: 30s", "timeout: 30 sec", "$.connection.timeout", "does not match"),
         ("concurrency: 8", "concurrency: 0", "$.connection.concurrency", "less than the minimum"),

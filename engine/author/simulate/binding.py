@@ -16,8 +16,10 @@ from engine.author.simulate.vocabulary import noun, words
 from engine.core import template
 from engine.core.errors import Json
 from engine.core.template import Template
+from engine.core.window import Window
 from engine.core.wire import as_text
-from engine.flow.plan import Asked, Binding, Plan, Window
+from engine.flow.plan import Asked, Binding, Plan
+from engine.spec.collect import Endpoint
 
 Values = dict[Shape, Json]
 
@@ -87,10 +89,7 @@ def settled(plan: Plan, made: Form, asked: Asked, binding: Binding, known: Calla
 
 def _named(asked: Asked, binding: Binding) -> Iterator[Named]:
     """Each value that templates of the request take from a parent."""
-    endpoint = asked.endpoint
-    path = endpoint.get or endpoint.post or ""
-    fields: list[tuple[str, Any]] = [("", path), *endpoint.query.items()]
-    fields += list(endpoint.body.items()) if isinstance(endpoint.body, dict) else []
+    fields = [("", asked.endpoint.path or ""), *fields_of(asked.endpoint)]
     for key, text in fields:
         if not isinstance(text, Template):
             continue
@@ -98,6 +97,8 @@ def _named(asked: Asked, binding: Binding) -> Iterator[Named]:
             if reference.namespace not in binding:
                 continue
             value: Json = binding[reference.namespace]
+            parent = asked.parents.get(reference.namespace)
+            value = value[0] if parent and parent.group and isinstance(value, list) else value
             for step in reference.path:
                 value = value.get(step) if isinstance(value, dict) else None
             if value is None or isinstance(value, (dict, list)):
@@ -107,6 +108,20 @@ def _named(asked: Asked, binding: Binding) -> Iterator[Named]:
             alias = words(reference.namespace)
             names = {f"{alias} {words(last)}".strip(), *(noun(one) for one in literal)}
             yield Named(value, frozenset({*names, *([alias] if not last or last in ("id", "name") else [])}), last)
+
+
+def fields_of(endpoint: Endpoint) -> Iterator[tuple[str, Any]]:
+    """Name and value of every field of its requests, those inside others by their own names."""
+    create = endpoint.job.create if endpoint.job else None
+    graphql = endpoint.graphql.variables if endpoint.graphql else {}
+    bodies = [endpoint.body, endpoint.form, endpoint.multipart, graphql, create and create.body]
+    open_ = [endpoint.query, endpoint.header, create.query if create else {}, *bodies]
+    for value in open_:
+        for name, one in value.items() if isinstance(value, Mapping) else ():
+            if isinstance(one, Mapping):
+                open_.append(one)
+            else:
+                yield name, one
 
 
 def _settle_keys(
@@ -126,8 +141,7 @@ def _settle_keys(
 
 def _settle_constants(made: Form, values: Values, known: Callable[[Shape], Facts]) -> None:
     """A constant of the request that is one of a field's values filters by it: `status=revoked`, `keyStatus=…`."""
-    body = made.endpoint.body if isinstance(made.endpoint.body, dict) else {}
-    for name, text in {**made.endpoint.query, **body}.items():
+    for name, text in fields_of(made.endpoint):
         if not isinstance(text, str) or (isinstance(text, Template) and not template.compile(text).constant):
             continue
         asked = words(name).split()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.author.simulate.judge import Judge
 from engine.author.simulate.shape import Shape, Use
 from engine.author.simulate.vocabulary import noun
 from engine.core.errors import Json
+from engine.core.times import TimeFormat
 
 ENOUGH = 3
 """From so many examples on they are taken for all there is."""
@@ -33,6 +34,8 @@ class Facts:
     """What the columns that read it are called."""
     type: str = "string"
     unit: str | None = None
+    form: TimeFormat | None = None
+    """How a time is written; None for the usual ways."""
     as_text: bool = False
     """A number that goes over the wire as text."""
     values: tuple[str, ...] = ()
@@ -62,11 +65,33 @@ def facts(shape: Shape, form: Form, judges: Mapping[str, Judge]) -> Facts:
         _from_column(known, use)
         _from_rules(known, refers, use, judges[use.table])
     _from_schema(known, shape.schema)
+    if shape in form.dated and form.endpoint.incremental:
+        known["form"] = _form(form.endpoint.incremental.read_format, known)
+        known["type"] = "date" if known.get("type") == "date" else "datetime"
     known["refers"] = tuple(refers)
-    known["needed"] = known.get("needed", False) or shape in form.needed or shape in form.keys
+    unfit = form.is_csv and known.get("type", "string") != "string" and "" not in known.get("nulls", ())
+    known["needed"] = known.get("needed", False) or unfit or shape in form.needed or shape in form.keys
     if shape in form.keys and "alone" not in known:
         known["alone"] = (form.name, shape.name)
     return Facts(**known)
+
+
+READS = {
+    "datetime": ("iso", "date"),
+    "date": ("date", "iso"),
+    "integer": ("epoch_s", "epoch_ms"),
+    "s": ("epoch_s",),
+    "ms": ("epoch_ms",),
+}
+"""The forms of time that a column reads, by its unit or type."""
+
+
+def _form(forms: Sequence[TimeFormat], known: Mapping[str, Any]) -> TimeFormat | None:
+    """The form that both the page and the column read; None for the usual one."""
+    reads = READS.get(known.get("unit") or known.get("type") or "", ())
+    wanted = [known["form"]] if "form" in known else map(TimeFormat, reads)
+    chosen = next((form for form in wanted if form in forms), forms[0])
+    return None if chosen == "iso" else chosen
 
 
 def _from_column(known: dict[str, Any], use: Use) -> None:
@@ -75,6 +100,10 @@ def _from_column(known: dict[str, Any], use: Use) -> None:
     known.setdefault("type", "string" if kind == "list" else kind)
     if column.unit:
         known.setdefault("unit", column.unit)
+    if column.format:
+        known.setdefault("form", column.format[0])
+    if column.format and "form" not in known:
+        known["form"] = None if column.format[0] == "iso" else column.format[0]
     if column.values:
         known.setdefault("values", tuple(column.values))
     example = column.example

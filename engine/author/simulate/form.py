@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.author.simulate.envelope import Envelope
 from engine.author.simulate.judge import Contract, Judge
 from engine.author.simulate.shape import Shape, Spot, Use, grow, settle
 from engine.author.simulate.vocabulary import noun, singular
@@ -13,7 +14,9 @@ from engine.core import select, template
 from engine.core.errors import Json
 from engine.core.select import Jmes
 from engine.flow.plan import templates_in
-from engine.spec.model import Each, Endpoint, Parent, Pipeline, Table, Zipped
+from engine.spec.collect import Endpoint
+from engine.spec.foreach import Parent
+from engine.spec.model import Each, Pipeline, Table, Zipped
 
 SELDOM = 0.08
 
@@ -25,9 +28,7 @@ class Form:
     name: str
     endpoint: Endpoint
     record: Shape
-    envelope: Shape
-    spot: Shape
-    """Where in the envelope the records stand."""
+    envelope: Envelope
     one: bool
     """Whether an answer is one record, not a list of them."""
     tables: tuple[str, ...]
@@ -35,6 +36,10 @@ class Form:
     """How many endpoints are repeated for its records."""
     keys: set[Shape] = field(default_factory=set)
     """Values that name a record alone: the paginator counts on them."""
+    since: float = 0.0
+    """No record is older; in seconds since the epoch."""
+    dated: tuple[Shape, ...] = ()
+    """The time by which windows choose."""
     needed: set[Shape] = field(default_factory=set)
     """Values that requests for its children are made of."""
 
@@ -43,40 +48,25 @@ class Form:
         """What one record is called."""
         return noun(self.tables[0] if len(self.tables) == 1 else self.name)
 
+    @property
+    def is_csv(self) -> bool:
+        """Whether a value that is missing arrives as an empty text."""
+        return "csv" in words_of(self.endpoint)
+
     def envelop(self, rows: Sequence[Json]) -> Json:
         """The answer with these records in it."""
         if self.one:
-            return rows[0] if rows else None
-        if not rows and self.endpoint.may_be_absent and self.spot is not self.envelope:
+            return self.envelope.around(rows[:1]) if self.envelope.is_one else rows[0] if rows else None
+        if not rows and self.endpoint.may_be_absent and not self.envelope.is_bare:
             return {}
-        return _envelop(self.envelope, list(rows), self.spot)
-
-
-def _envelop(shape: Shape, rows: list[Json], spot: Shape) -> Json:
-    if shape is spot:
-        return rows
-    if shape.kind == "list":
-        assert shape.element
-        if shape.element is spot:
-            return rows
-        if not any(inner.kind == "list" for inner in shape.element.walk()):
-            return [_one(shape.element, row, spot) for row in rows]
-        return [_envelop(shape.element, rows, spot)]
-    return {name: _envelop(child, rows, spot) for name, child in shape.fields.items() if spot in set(child.walk())}
-
-
-def _one(shape: Shape, row: Json, spot: Shape) -> Json:
-    if shape is spot:
-        return row
-    return {name: _one(child, row, spot) for name, child in shape.fields.items()}
+        return self.envelope.around(rows)
 
 
 def form(pipeline: Pipeline, name: str, judges: Mapping[str, Judge]) -> Form:
     """The form of an endpoint's answers."""
     endpoint = pipeline.endpoints[name]
-    envelope, record = Shape(), Shape(singular(name))
-    tables = tuple(pipeline.table_of(name))
-    made = Form(name, endpoint, record, envelope, envelope, False, tables, 0)
+    record, tables = Shape(singular(name)), tuple(pipeline.table_of(name))
+    made = Form(name, endpoint, record, Envelope(endpoint.records), False, tables, 0)
     for table in tables:
         _read_by_table(record, table, pipeline.tables[table])
     for other in pipeline.endpoints.values():
@@ -84,33 +74,53 @@ def form(pipeline: Pipeline, name: str, judges: Mapping[str, Judge]) -> Form:
         _read_by_child(pipeline, made, other)
     _read_by_paging(made)
     if endpoint.incremental and endpoint.incremental.field:
-        grow(record, endpoint.incremental.field)
+        made.dated = grow(record, endpoint.incremental.field).shapes[:1]
+        made.needed |= set(made.dated)
     for table in tables:
         for contract in judges[table].contracts:
             _under_contract(record, contract)
     for rule in endpoint.redact:
-        if not rule.path.startswith("*"):
-            for shape in grow(record, rule.path).shapes:
-                shape.secret = True
-        else:
-            for shape in record.walk():
-                shape.secret = shape.secret or shape.name == rule.path.rpartition(".")[2]
+        around, anywhere, last = rule.path.rpartition("**.")
+        for shape in _below(record, around, last) if anywhere else grow(record, rule.path).shapes:
+            shape.secret = True
+    for constant, values in made.envelope.constants().items():
+        if len(values) == 1:
+            record.under(constant).fixed = values[0]
+        record.under(constant).schema = {"type": "string", "enum": values}
     settle(record)
-    _place(made)
+    made.one = made.envelope.is_one or _is_one(made)
     return made
 
 
-def _place(made: Form) -> None:
-    """Where records stand, and whether an answer is a list of them."""
+def _below(record: Shape, around: str, name: str) -> list[Shape]:
+    """The places of this name at any depth below a path."""
+    spot = grow(record, around.rstrip(".")) if around else Spot((record,))
+    return [shape for place in spot.shapes for shape in place.walk() if shape.name == name.rpartition(".")[2]]
+
+
+def _is_one(made: Form) -> bool:
+    """Whether an answer is one record, not a list of them."""
     endpoint = made.endpoint
-    spot = grow(made.envelope, endpoint.records)
-    made.spot = spot.shapes[0] if spot.shapes else made.envelope
     if endpoint.records != "@" or endpoint.file:
-        return
-    last = (endpoint.get or endpoint.post or "").rstrip("/").rpartition("/")[2]
+        return False
+    last = (endpoint.path or "").rstrip("/").rpartition("/")[2]
     plural = last.endswith("s") and "$" not in last and not last.endswith(("stats", "status", "ss"))
-    bare = made.record.kind == "leaf" or endpoint.paginate is not None
-    made.one = not bare and not (plural and all(table_has_no_rows(made, t) for t in made.tables))
+    bare = made.record.kind == "leaf" or endpoint.paginate or endpoint.job or _lists(endpoint)
+    return not bare and not (plural and all(table_has_no_rows(made, t) for t in made.tables))
+
+
+def _lists(endpoint: Endpoint) -> bool:
+    """Whether its answers are lists before they become JSON, or hold the records of several parents."""
+    grouped = any(parent.group for parent in endpoint.for_each.values())
+    return grouped or bool(words_of(endpoint) & {"csv", "jsonl", "zip"})
+
+
+def words_of(endpoint: Endpoint) -> set[str]:
+    """All words with which its answers, or the files of its job, are decoded."""
+    files = endpoint.job.fetch.decode if endpoint.job else None
+    decoders = [endpoint.decode, *([files] if files else [])]
+    ways = [way for one in decoders for way in (one.chain, *one.options.values())]
+    return {link.word for way in ways for link in way.links}
 
 
 def table_has_no_rows(made: Form, table: str) -> bool:
@@ -127,7 +137,8 @@ def _read_by_table(record: Shape, name: str, table: Table) -> None:
         if column.sql:
             continue
         spot = grow(row, column.path)
-        if table.where and f"{column_name} IS NULL" in " ".join(table.where.split()):
+        conditions = ((table.where, "IS NULL"), (table.delete_when, "IS NOT NULL"))
+        if any(sql and f"{column_name} {said}" in " ".join(sql.split()) for sql, said in conditions):
             row.under(column.path.split(".")[0]).presence = SELDOM
         nested = column.path.startswith("parent.")
         use = Use(name, column_name, column, nested)
@@ -167,29 +178,29 @@ def _zipped(row: Shape, step: Zipped) -> Shape:
     return line
 
 
-def aliases(pipeline: Pipeline, endpoint: Endpoint) -> Iterator[tuple[str, Parent]]:
-    """Every name of a parent record that templates of an endpoint may use, with where it comes from."""
+def aliases(pipeline: Pipeline, endpoint: Endpoint) -> Iterator[tuple[str, Parent, Parent]]:
+    """Every name of a parent record that templates of an endpoint may use, with where it comes from, at any depth.
+
+    A union comes once for each of its members.
+    """
     for alias, parent in endpoint.for_each.items():
-        for source in parent.union or [parent]:
-            yield alias, source
-            assert source.endpoint
-            yield from aliases(pipeline, pipeline.endpoints[source.endpoint])
+        for source in parent.sources:
+            yield alias, parent, source
+            if source.endpoint:
+                yield from aliases(pipeline, pipeline.endpoints[source.endpoint])
 
 
 def _read_by_child(pipeline: Pipeline, made: Form, child: Endpoint) -> None:
-    for alias, source in aliases(pipeline, child):
+    for alias, parent, source in aliases(pipeline, child):
         if source.endpoint != made.name:
             continue
-        for expression in (source.where, source.take, source.when_changed):
+        for expression in (parent.where, source.where, source.take, source.when_changed):
             if expression:
                 _need(made, expression)
         for text in templates_in(child):
             for reference in template.compile(text).references:
                 if reference.namespace == alias and not source.take:
                     made.needed.add(_under(made.record, reference.path))
-    for parent in child.for_each.values():
-        if parent.when_changed and made.name in child.parents:
-            _need(made, parent.when_changed)
 
 
 def _need(made: Form, expression: str) -> None:
@@ -205,13 +216,18 @@ def _under(record: Shape, path: Sequence[str]) -> Shape:
 
 
 def _read_by_paging(made: Form) -> None:
-    """What the paginator reads of the last record."""
+    """What the paginator reads of records: the key of the last one names it alone."""
     paginator: Any = made.endpoint.paginate
+    view = Shape(aliases={"last": made.record, "rows": Shape(kind="list", element=made.record)})
     for name in type(paginator).model_fields if paginator else ():
-        value = getattr(paginator, name)
-        plain = select.compile(value).plain if isinstance(value, Jmes) else None
+        if not isinstance(value := getattr(paginator, name), Jmes):
+            continue
+        plain = select.compile(value).plain
         if plain and plain[0] == "last":
             made.keys.add(_under(made.record, plain[1:]))
+        elif select.compile(value).roots & {"last", "rows"}:
+            grow(view, value)
+            made.needed |= {_under(made.record, path[1:]) for path in select.compile(value).paths if path[0] == "last"}
 
 
 def _under_contract(record: Shape, contract: Contract) -> None:

@@ -12,6 +12,7 @@ from engine.core import select, sql
 from engine.core.clock import read_instant
 from engine.core.errors import Json, Mistake
 from engine.core.kinds import Check, Rule, View
+from engine.core.times import instant_of
 from engine.spec.model import RAW, Column, Each, Table, Zipped
 
 if TYPE_CHECKING:
@@ -199,9 +200,9 @@ def _as_type(value: Json, column: Column) -> Any:
     if kind == "boolean":
         return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))
     if kind == "datetime":
-        return instant(value, column.unit)
+        return instant_of(value, column.format) if column.format else instant(value, column.unit)
     if kind == "date":
-        return date.fromisoformat(str(value)[:10])
+        return instant_of(value, column.format).date() if column.format else date.fromisoformat(str(value)[:10])
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 

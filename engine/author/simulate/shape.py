@@ -46,6 +46,8 @@ class Shape:
     """Of a list: the elements that a filter looks for, by what it compares."""
     aliases: dict[str, Shape] = field(default_factory=dict)
     """Names at the root of a row that lead elsewhere: `parent`, and the name of a map's key."""
+    base: Shape | None = None
+    """Where all other names lead: `merge(base, {a: x})`."""
     least: int = 1
     presence: float = 1.0
     """How often it is there at all."""
@@ -57,6 +59,8 @@ class Shape:
         """A field of the object; the place becomes an object by being asked."""
         if name in self.aliases:
             return self.aliases[name]
+        if self.base is not None:
+            return self.base.under(name)
         if self.kind == "list":
             return self.items().under(name)
         if self.kind == "leaf":
@@ -179,6 +183,9 @@ def _view(pairs: Sequence[Tree], shape: Shape) -> Shape:
     """What `{a: x, b: y}` makes of a place: names that lead elsewhere. What only the others read is left away."""
     view = Shape(shape.name, "object")
     for pair in pairs:
+        if pair["children"][0]["type"] == "literal":
+            view.aliases[pair["value"]] = Shape(pair["value"], fixed=pair["children"][0]["value"])
+            continue
         known = set(shape.fields)
         spot = _grow(pair["children"][0], Spot((shape,)))
         if view.aliases:
@@ -259,6 +266,14 @@ def _compare(children: Sequence[Tree], at: Spot) -> None:
                 shape.hints.append(other["value"])
 
 
+def _literals(tree: Tree) -> Iterator[Json]:
+    """The values that stand in an expression, one by one: also those of a list of them."""
+    if tree["type"] == "literal":
+        yield from tree["value"] if isinstance(tree["value"], list) else [tree["value"]]
+    for child in tree.get("children", ()) if tree["type"] == "multi_select_list" else ():
+        yield from _literals(child)
+
+
 def _call(name: str, children: Sequence[Tree], at: Spot) -> Spot:
     if name in ("map", "sort_by", "max_by", "min_by"):
         listed, reads = (children[1], children[0]) if name == "map" else (children[0], children[1])
@@ -269,8 +284,14 @@ def _call(name: str, children: Sequence[Tree], at: Spot) -> Spot:
     spots = [_grow(child, at) for child in children if child["type"] != "literal"]
     first = spots[0] if spots else NOWHERE
     if name in ("contains", "starts_with", "ends_with"):
-        for shape in first.shapes:
-            shape.hints += [child["value"] for child in children if child["type"] == "literal"]
+        for shape in (one for spot in spots for one in spot.shapes):
+            shape.hints += [value for child in children for value in _literals(child)]
+    if name == "merge" and first.shapes:
+        views = [one for spot in spots[1:] for one in spot.shapes]
+        more = {key: one for view in views for key, one in view.aliases.items()}
+        said = [child["value"] for child in children if child["type"] == "literal"]
+        more |= {key: Shape(key, fixed=value) for one in said for key, value in one.items()}
+        return Spot(tuple(Shape(one.name, "object", aliases=more, base=one) for one in first.shapes), at.many)
     if name in ("keys", "values"):
         maps = first.each(Shape.as_map, many=True)
         return maps.each(lambda shape: shape.key or shape if name == "keys" else shape.items(), many=True)

@@ -10,6 +10,7 @@ from random import Random
 from engine.author.simulate.facts import Facts
 from engine.author.simulate.judge import UNITS
 from engine.author.simulate.shape import Shape
+from engine.core import times as core
 from engine.core.clock import rfc3339
 from engine.core.errors import Json
 
@@ -64,8 +65,9 @@ def series(now: float, count: int) -> Sequence[float]:
 
 def written(at: float, facts: Facts) -> Json:
     """A time as the vendor writes it: epoch numbers as text where the page names a unit, else RFC 3339."""
-    if facts.unit:
-        number = int(at) * UNITS[facts.unit]
-        return str(number)
     moment = datetime.fromtimestamp(int(at), UTC)
+    if facts.unit:
+        return str(int(at) * UNITS[facts.unit])
+    if facts.form:
+        return core.written(moment, facts.form)
     return moment.date().isoformat() if facts.type == "date" else rfc3339(moment)

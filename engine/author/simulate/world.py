@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -15,10 +15,11 @@ from engine.author.simulate.judge import Judge, rows_of
 from engine.author.simulate.make import Maker, Pick, Scene
 from engine.author.simulate.shape import Shape
 from engine.core import select
-from engine.core.clock import read_instant
-from engine.core.errors import Json, Mistake
-from engine.core.values import Duration
-from engine.flow.plan import Asked, Binding, Plan, Window
+from engine.core.errors import CollectionError, Json
+from engine.core.times import first_instant
+from engine.core.window import Window
+from engine.flow.plan import Asked, Binding, Origins, Plan, render
+from engine.spec.collect import Endpoint
 
 DAY = 86_400.0
 PAST_DAYS = 700
@@ -59,6 +60,8 @@ class World:
     seed: int
     now: float
     read: Callable[[str], bytes] | None = None
+    published: Callable[[str], Iterable[Json]] = lambda table: ()
+    """The rows of a table, as published when the run starts."""
     units: dict[str, list[Unit]] = field(default_factory=dict)
     forms: dict[str, Form] = field(default_factory=dict)
     _judges: dict[str, Judge] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class World:
         asked = {one.name: one for one in self.plan.endpoints if not one.skipped}
         for name in asked:
             self.forms[name] = form(pipeline, name, self._judges)
+            self.forms[name].since = self._since(asked[name].endpoint)
         for name in order(self.plan, set(asked)):
             self._make(asked[name])
         records = {n: [(row, unit.add) for unit in units for row in unit.rows] for n, units in self.units.items()}
@@ -88,7 +92,8 @@ class World:
 
     def _make(self, asked: Asked) -> None:
         made = self.forms[asked.name]
-        bound = [(one, binding.settled(self.plan, made, asked, one, self._known(made))) for one in self._parents(asked)]
+        found = self._bindings(asked)
+        bound = [(one, binding.settled(self.plan, made, asked, one, self._known(made))) for one in found]
         self.units[asked.name] = []
         for number, (parent, settled) in enumerate(bound):
             rng = Random(f"{self.seed} {asked.name} {json.dumps(parent, sort_keys=True, default=str)}")
@@ -120,12 +125,10 @@ class World:
         def record(at: int) -> Born:
             bound = {**settled.values, **(partners[at] if partners else {})}
             maker.earliest = self.now
-            value = maker.make(
-                made.record, Scene(rng, self._since(made), bound, used=used if made.endpoint.for_each else {})
-            )
+            value = maker.make(made.record, Scene(rng, made.since, bound, used=used if made.endpoint.for_each else {}))
             if isinstance(value, dict):
                 value = {name: one for name, one in value.items() if name not in add}
-            return value, maker.earliest
+            return made.envelope.seen(value), maker.earliest
 
         rows = [record(at) for at in range(count)]
         for _ in range(ROUNDS):
@@ -159,24 +162,18 @@ class World:
 
     # --- what surrounds a record
 
-    def _parents(self, asked: Asked) -> Iterator[Binding]:
-        """The binding of each unit, as the crawler makes it, with whole parent records."""
-        parent = asked.parent
-        if parent is None or asked.alias is None:
-            yield {}
-            return
-        seen: set[str] = set()
-        for source in parent.union or [parent]:
-            assert source.endpoint
-            for unit in self.units.get(source.endpoint, []):
-                for record in unit.whole:
-                    taken = _search(source.take, record) if source.take else record
-                    if taken is None or (source.where and not _search(source.where, record)):
-                        continue
-                    key = json.dumps([taken.get(name) for name in parent.by] if parent.by else [unit.binding, taken])
-                    if key not in seen:
-                        seen.add(key)
-                        yield {**unit.binding, asked.alias: taken}
+    def _bindings(self, asked: Asked) -> list[Binding]:
+        """The binding of each unit, as the crawler makes it, with whole parent records; groups one by one."""
+        origins = Origins(self._records, self.published, self.plan.settings.params)
+        groups = [alias for alias, parent in asked.parents.items() if parent.group]
+        try:
+            found = [dict(binding) for binding, _ in asked.bindings(origins, whole=True)]
+        except (select.SelectError, CollectionError):
+            return []  # the run itself will say what is wrong
+        return [{**one, **{alias: [one[alias]] for alias in groups}} for one in found]
+
+    def _records(self, endpoint: str) -> Iterator[tuple[Json, Binding]]:
+        return ((record, unit.binding) for unit in self.units.get(endpoint, []) for record in unit.whole)
 
     def _add(self, asked: Asked, parent: Binding) -> dict[str, Json]:
         end = datetime.fromtimestamp(self.now, UTC)
@@ -222,19 +219,18 @@ class World:
                 return fact.values
         return ()
 
-    def _since(self, made: Form) -> float:
-        """Where the past begins: at the first window of an incremental endpoint."""
-        incremental = made.endpoint.incremental
-        if not incremental:
+    def _since(self, endpoint: Endpoint) -> float:
+        """Where the past begins: at the first window of an endpoint that is asked by windows."""
+        said = endpoint.incremental.start if endpoint.incremental else getattr(endpoint.paginate, "begin", None)
+        if not said:
             return self.now - PAST_DAYS * DAY
-        try:
-            back = Duration.read(incremental.start).seconds
-        except Mistake:
-            back = self.now - read_instant(incremental.start).timestamp()
+        now = datetime.fromtimestamp(self.now, UTC)
+        first = first_instant(str(render(said, self.plan.settings.scope())), now)
+        back = (now - first).total_seconds()
         return self.now - max(min(back, PAST_DAYS * DAY), DAY) * 0.98
 
     def _days(self, made: Form) -> int:
-        return max(2, min(30, int((self.now - self._since(made)) / DAY))) if made.endpoint.incremental else 14
+        return max(2, min(30, int((self.now - made.since) / DAY))) if made.endpoint.incremental else 14
 
     def _known(self, made: Form) -> Callable[[Shape], Facts]:
         def known(shape: Shape) -> Facts:
@@ -284,13 +280,6 @@ def order(plan: Plan, wanted: set[str]) -> list[str]:
     for asked in plan.endpoints:
         visit(asked.name)
     return done
-
-
-def _search(expression: str, record: Json) -> Json:
-    try:
-        return select.compile(expression).search(record)
-    except select.SelectError:
-        return None
 
 
 def _with(row: Json, add: Mapping[str, Json]) -> Json:

@@ -13,7 +13,7 @@ from engine.flow.files import records
 from engine.flow.files.records import NoFile as NoFile
 from engine.flow.files.records import Piece
 from engine.flow.files.records import as_pieces as as_pieces
-from engine.spec.model import FileSource
+from engine.spec.filesource import FileSource
 
 LOOKUPS = (".csv", ".parquet", ".xlsx")
 

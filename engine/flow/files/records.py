@@ -15,7 +15,7 @@ from engine.core import jsontext
 from engine.core.errors import CollectionError, Json, Mistake, nearest
 from engine.core.kinds import Area
 from engine.flow.files.workbook import Book, Sheet, runs
-from engine.spec.model import FileSource
+from engine.spec.filesource import FileSource
 
 PIECE = 1_000
 """Records of one piece."""

@@ -1,3 +1,20 @@
 """How requests are signed."""
 
-WORDS = ("none", "choose", "bearer", "api_key", "oauth2_client_credentials", "google_service_account")
+WORDS = (
+    "none",
+    "choose",
+    "bearer",
+    "basic",
+    "api_key",
+    "tokens",
+    "oauth2_client_credentials",
+    "oauth2_refresh_token",
+    "oauth2_password",
+    "google_service_account",
+    "jwt",
+    "login",
+    "digest",
+    "hmac_signature",
+    "aws_sigv4",
+    "mtls",
+)

@@ -13,6 +13,8 @@ class Choose(Choice):
 
     The option is taken when a run is planned. Secrets that only the other options name need not be set.
 
+    Misbehaving: As the option that is taken does.
+
     Example:
         params:
           sign_in: { doc: "oauth2 or key", default: oauth2 }

@@ -1,11 +1,14 @@
 """Requests go out as they are."""
 
-from engine.core.kinds import Auth, Token
+from engine.core.kinds import Auth, Moment, Token
 from engine.core.wire import Request
 
 
 class None_(Auth):
     """No sign-in.
+
+    Misbehaving: A vendor that asks for a sign-in all the same answers 401, and the endpoint fails with the vendor's
+    words.
 
     Example:
         connection:
@@ -13,7 +16,7 @@ class None_(Auth):
           auth: none
     """
 
-    def sign(self, request: Request, token: Token) -> Request:
+    def sign(self, request: Request, token: Token, at: Moment) -> Request:
         """The request itself."""
         return request
 

@@ -11,6 +11,8 @@ from engine.core.settle import Choice
 class Choose(Choice):
     """Pages as the option says that a param names, and stops as that one does. It is taken when a run is planned.
 
+    Misbehaving: As the option that is taken does.
+
     Example:
         params:
           paging: { doc: "page, offset or none", default: page }

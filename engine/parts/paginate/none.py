@@ -10,6 +10,9 @@ from engine.core.wire import Page, Request
 class None_(Paginator):
     """One page. Stops after it.
 
+    Misbehaving: What stands on further pages is not seen: where the answer says how many records there are, say
+    `next_url`, `offset` or another word, with `total`.
+
     Example:
         endpoints:
           environments: { get: /environments, paginate: none }

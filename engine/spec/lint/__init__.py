@@ -7,9 +7,9 @@ from pathlib import Path
 
 from engine.core.errors import Finding, SpecError
 from engine.core.registry import Registry
-from engine.spec.lint import asking, columns, names, templates
+from engine.spec.lint import answers, asking, columns, names, paging, reaching, reading, templates, windows
 from engine.spec.lint.look import Found, Look
-from engine.spec.read import Source, existing, read_page
+from engine.spec.read import Loc, Source, existing, read_partly
 
 Lint = Callable[[Look], Iterator[Found]]
 LINTS: tuple[Lint, ...] = (
@@ -17,9 +17,11 @@ LINTS: tuple[Lint, ...] = (
     names.unknown_tables,
     names.unreadable_queries,
     names.unknown_switches,
+    names.parents_that_are_no_list,
     names.wrong_defaults,
     names.wrong_choices,
     names.circles,
+    names.tables_of_their_own,
     names.endpoints_without_table,
     names.unused_params,
     names.unused_secrets,
@@ -28,19 +30,37 @@ LINTS: tuple[Lint, ...] = (
     templates.unknown_names,
     templates.unknown_fields,
     templates.kept_secrets,
-    templates.windows_without_incremental,
+    templates.misplaced_names,
+    templates.values_without_fields,
     templates.templates_that_nobody_fills,
     templates.aliases_that_hide,
     asking.assumed_endpoints,
     asking.wrong_addresses,
-    asking.unknown_roots,
-    asking.headers_in_capitals,
-    asking.unreachable_responses,
-    asking.wrong_starts,
-    asking.unsent_windows,
     asking.replaced_by_a_part,
     asking.tables_without_key,
     asking.units_without_time,
+    reading.unknown_roots,
+    reading.headers_in_capitals,
+    answers.unreachable_responses,
+    answers.greedy_responses,
+    answers.powerless_responses,
+    answers.windows_too_short_to_split,
+    answers.useless_conditions,
+    windows.wrong_starts,
+    windows.unsent_windows,
+    windows.unknown_steps,
+    windows.lossy_formats,
+    windows.unreadable_formats,
+    windows.powerless_windows,
+    paging.places_that_are_not_there,
+    paging.bodies_of_get,
+    paging.words_of_requests,
+    paging.windows_of_paging,
+    paging.senseless_allowances,
+    paging.cut_lists,
+    reaching.wrong_times,
+    reaching.certificates_without_tls,
+    reaching.secrets_in_addresses,
     columns.wrong_keys,
     columns.wrong_columns,
 )
@@ -52,10 +72,26 @@ TYPED: tuple[Lint, ...] = (names.unreadable_queries, columns.wrong_columns)
 def lint_file(path: Path, registry: Registry) -> list[Finding]:
     """What is wrong with the page in a file, sorted by place; an empty list when nothing is."""
     try:
-        source = read_page(path, registry)
+        source, findings, left_out = read_partly(path, registry)
     except SpecError as error:
         return _sorted(error.findings)
-    return lint(source)
+    if source is None:
+        return _sorted(findings)
+    if not findings:
+        return lint(source)
+    return _sorted([*findings, *_besides(source, left_out)])
+
+
+def _besides(source: Source, left_out: Sequence[Loc]) -> Iterator[Finding]:
+    """The errors that have nothing to do with what could not be understood: in other entries, of other names."""
+    look = Look(source)
+    entries = {place[:2] for place in left_out}
+    names = {f'"{place[-1]}"' for place in left_out}
+    for run in LINTS:
+        for found in run(look):
+            apart = found.path[:2] not in entries and not any(name in str(found.mistake) for name in names)
+            if found.level == "error" and apart:
+                yield _finding(source, found)
 
 
 def lint(source: Source, lints: Sequence[Lint] = LINTS) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -13,10 +13,12 @@ from engine.core import select, sql
 from engine.core.errors import Mark, Mistake, Severity
 from engine.core.kinds import Part
 from engine.core.select import Jmes
-from engine.core.settle import Settling, inside
+from engine.core.settle import Choice, Settling, inside
 from engine.core.template import Reference, Template, compile
 from engine.core.values import param_of
-from engine.spec.model import Endpoint, Parent, Pipeline, Table
+from engine.spec.collect import Endpoint
+from engine.spec.foreach import Parent
+from engine.spec.model import Pipeline, Table
 from engine.spec.read import Loc, Source
 
 UNKNOWN = "`null`"
@@ -118,6 +120,16 @@ def leaves(value: Any, path: Loc) -> Iterator[tuple[Loc, Any]]:
             yield from leaves(one, (*path, number))
     else:
         yield path, value
+
+
+P = TypeVar("P", bound=Part)
+
+
+def options(part: P | None) -> list[P]:
+    """The part, or the options of a choice; nothing where there is none."""
+    if not isinstance(part, Choice):
+        return [] if part is None else [part]
+    return [one for option in part.options.values() for one in options(cast(P, option))]
 
 
 def references_in(text: str) -> tuple[Reference, ...]:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from engine.core import sql
 from engine.core.errors import Mistake, nearest
 from engine.core.order import Circle, ordered
-from engine.core.settle import Settling
+from engine.core.settle import ParamTemplate, Settling
 from engine.core.template import Template, compile
-from engine.core.values import EndpointName, TableName
+from engine.core.values import EndpointName, TableName, param_of
 from engine.spec.lint.look import Found, Look, is_default
 from engine.spec.params import typed
+from engine.spec.read import used_styles
 from engine.spec.yamlfile import parse
 
 
@@ -54,6 +55,16 @@ def unknown_switches(look: Look) -> Iterator[Found]:
             message = f'no param is called "{endpoint.skip_unless.param}"{nearest(endpoint.skip_unless.param, known)}'
             fix = f"the params are: {', '.join(known) or 'none'}"
             yield Found(("endpoints", name, "skip_unless", "param"), Mistake("unknown-param", message, fix))
+
+
+def parents_that_are_no_list(look: Look) -> Iterator[Found]:
+    """An endpoint is repeated for a param that is no list."""
+    for path, text in look.leaves:
+        name = param_of(text) if isinstance(text, ParamTemplate) and "for_each" in path else None
+        param = look.pipeline.params.get(name or "")
+        if param and param.type != "list":
+            message = f'param "{name}" is of type {param.type}, and an endpoint is repeated for a list'
+            yield Found(path, Mistake("param", message, "declare it with type: list, or use it without for_each"))
 
 
 def wrong_defaults(look: Look) -> Iterator[Found]:
@@ -103,6 +114,17 @@ def circles(look: Look) -> Iterator[Found]:
             yield Found((section, mistake.names[0]), mistake, key=True)
 
 
+def tables_of_their_own(look: Look) -> Iterator[Found]:
+    """An endpoint is repeated for the rows of a table that nothing but itself fills."""
+    for name, endpoint in look.pipeline.endpoints.items():
+        for alias, parent in endpoint.for_each.items():
+            table = look.pipeline.tables.get(parent.table or "")
+            if table and set(table.from_) == {name}:
+                message = f'"{parent.table}" is made of nothing but this endpoint: while it is empty, nobody is asked'
+                fix = f"write {{ union: [ENDPOINT, {{ table: {parent.table} }}] }}, or name another table"
+                yield Found(("endpoints", name, "for_each", alias, "table"), Mistake("circle", message, fix))
+
+
 def endpoints_without_table(look: Look) -> Iterator[Found]:
     """No table is made of an endpoint, so that it gets one of its own name."""
     for name in look.pipeline.endpoints:
@@ -141,9 +163,8 @@ def unused_styles(look: Look) -> Iterator[Found]:
     assert isinstance(sections, dict)
     styles, endpoints = (sections[name].value if name in sections else {} for name in ("styles", "endpoints"))
     if isinstance(styles, dict) and isinstance(endpoints, dict):
-        used = {
-            one.value["use"].value for one in endpoints.values() if isinstance(one.value, dict) and "use" in one.value
-        }
+        told = [one.value.get("use") for one in endpoints.values() if isinstance(one.value, dict)]
+        used = {style.value for use in told for style in used_styles(use)}
         for name, node in styles.items():
             if name not in used:
                 mistake = Mistake(
@@ -175,9 +196,10 @@ def _params_in(text: str) -> set[str]:
 
 
 def missing_files(look: Look) -> Iterator[Found]:
-    """A contract or a lookup names a file that is not beside the page."""
+    """A contract, a lookup or ca_file names a file that is not beside the page."""
     for path, name in look.leaves:
-        if path[-1] != "file" or path[0] != "tables" or not isinstance(name, Template) or not compile(name).constant:
+        named = (path[0] == "tables" and path[-1] == "file") or path[-1] == "ca_file"
+        if not named or not isinstance(name, Template) or not compile(name).constant:
             continue
         place = look.source.folder / name
         if not place.is_file():

@@ -1,0 +1,181 @@
+"""How fast many small requests go: 10,000 children of one list at 50 ms each, next to a bare client in a loop.
+
+`python bench/fanout.py` prints one row for each number of requests in flight (32 and 100; others may follow). The
+server, each walk and each loop are processes of their own; of three rounds the median counts. Ideal is what the latency
+alone allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LATENCY_SECONDS = 0.05
+CHILDREN = 10_000
+ROUNDS = 3
+PAGE = """
+version: 1
+tool: fanout
+params: { url: { doc: Where the server is }, flight: { type: integer, doc: How many requests are in flight } }
+connection: { base_url: "${param.url}", concurrency: "${param.flight}" }
+endpoints:
+  parents: /parents
+  children:
+    for_each: { parent: parents }
+    get: /parents/${parent.id}/children
+    add: { parent_id: "${parent.id}" }
+"""
+CHILD = json.dumps([{"id": at, "name": f"child {at}", "open": True, "score": at / 10} for at in range(5)]).encode()
+
+
+class Vendor(asyncio.Protocol):
+    """Answers each request after the latency, many at once."""
+
+    parents = json.dumps([{"id": f"p{at:05d}"} for at in range(CHILDREN)]).encode()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport, self.heads = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self.heads += data
+        while b"\r\n\r\n" in self.heads:
+            head, _, self.heads = self.heads.partition(b"\r\n\r\n")
+            body = self.parents if head.startswith(b"GET /parents HTTP") else CHILD
+            asyncio.get_running_loop().call_later(LATENCY_SECONDS, self.answer, body)
+
+    def answer(self, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        self.transport.write(head + body)
+
+
+async def serve() -> None:
+    """Serve until killed; the first line on the standard output is the port."""
+    server = await asyncio.get_running_loop().create_server(Vendor, "127.0.0.1", 0, backlog=1024)
+    say(str(server.sockets[0].getsockname()[1]))
+    await server.serve_forever()
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The address of a server in a process of its own."""
+    child = subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    try:
+        yield f"http://127.0.0.1:{child.stdout.readline().strip()}"
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def walk(url: str, flight: int) -> None:
+    """Collect all children through a page; prints seconds and CPU as JSON."""
+    from engine.app import Engine
+    from engine.app.config import Config
+
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "fanout.yaml")
+        page.write_text(PAGE)
+        engine = Engine(config=Config.model_validate({"storage": Path(folder, "storage")}), env={})
+        where = {"url": url, "flight": str(flight)}
+        engine.plan(page, params=where)
+        with measured():
+            result = engine.collect(page, params=where)
+    assert result.status == "succeeded", result.as_json()
+    assert sum(one.pages for one in result.collections) == CHILDREN + 1, result.collections
+
+
+def loop(url: str, flight: int) -> None:
+    """Ask for all children with a client a thread, and do nothing with the answers; prints seconds and CPU as JSON."""
+    import httpx2
+
+    left: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for at in range(CHILDREN):
+        left.put(at)
+
+    def ask() -> None:
+        with httpx2.Client() as client:
+            while True:
+                try:
+                    at = left.get_nowait()
+                except queue.Empty:
+                    return
+                client.get(f"{url}/parents/p{at:05d}/children").raise_for_status()
+
+    threads = [threading.Thread(target=ask) for _ in range(flight)]
+    with measured():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def measured() -> Iterator[None]:
+    """Print the seconds and the CPU seconds of what happens inside."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    yield
+    seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    say(json.dumps({"seconds": seconds, "cpu": cpu}))
+
+
+def run(what: str, url: str, flight: int) -> dict[str, float]:
+    """The seconds and the CPU of a walk or a loop in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, what, url, str(flight)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def say(line: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(flights: list[int]) -> None:
+    """Print a table of one row for each number of requests in flight."""
+    say(f"{'in flight':>9} {'ours/s':>8} {'of ideal':>9} {'CPU µs':>7} {'bare/s':>8} {'of ideal':>9} {'CPU µs':>7}")
+    for flight in flights:
+        found: dict[str, list[dict[str, float]]] = {"walk": [], "loop": []}
+        for _ in range(ROUNDS):
+            for what, rounds in found.items():
+                with serving() as url:
+                    rounds.append(run(what, url, flight))
+        cells = []
+        for rounds in found.values():
+            rate = CHILDREN / statistics.median(one["seconds"] for one in rounds)
+            cpu = statistics.median(one["cpu"] for one in rounds) / CHILDREN * 1e6
+            cells.append(f"{rate:>8,.0f} {rate * LATENCY_SECONDS / flight:>9.0%} {cpu:>7,.0f}")
+        say(f"{flight:>9} {' '.join(cells)}")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["serve"]:
+            asyncio.run(serve())
+        case ["walk", url, flight]:
+            walk(url, int(flight))
+        case ["loop", url, flight]:
+            loop(url, int(flight))
+        case flights:
+            main([int(one) for one in flights] or [32, 100])

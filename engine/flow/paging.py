@@ -1,0 +1,200 @@
+"""The pages of one unit, from its first request to the end that the paginator sees: no disk, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from typing import Protocol
+
+from engine.core.errors import CollectionError, Json, Mistake
+from engine.core.kinds import Cursor, Paginator
+from engine.core.select import SelectError
+from engine.core.window import Window
+from engine.core.wire import Page, Request
+from engine.flow.answer import said, verdict
+from engine.flow.guard import Guard, Unsettled
+from engine.spec.answers import Fail, ReducePage, Response, Skip, SplitWindow, Stop
+
+MOST_SKIPPED_PAGES = 10
+"""After so many skipped pages in a row a unit is given up: without a total, an offset has no end of its own."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A page that shall be kept."""
+
+    page: Page
+    following: Cursor
+    """The cursor behind it; None when it was the last."""
+    repeated: int = 0
+    """How many rows at its head the page before had too."""
+    anew: bool = False
+    """Whether it begins the list once more: what came before it is not to be kept."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something that the page's author leaves out, in words."""
+
+    scope: str
+    say: str
+    page: Page
+
+
+class Asks(Protocol):
+    """Asks for pages, also for some that are needed soon."""
+
+    def __call__(self, request: Request) -> Page:
+        """The answer. Raises CollectionError."""
+
+    def soon(self, requests: Iterator[Request]) -> None:
+        """These will be asked for in this order: they may be fetched ahead. The iterator is drawn as needed."""
+
+
+class _Split(Exception):
+    """A window is asked for in halves."""
+
+    def __init__(self, window: Window, halves: Sequence[Window]) -> None:
+        super().__init__()
+        self.window, self.halves = window, halves
+
+
+@dataclass
+class Paging:
+    """Reads one list. Once more from the start where what came does not agree with itself; then it is incomplete."""
+
+    paginator: Paginator | None
+    request_of: Callable[[Window | None], Request]
+    """The first request, for a window."""
+    ask: Asks
+    read: Callable[[Page], Page]
+    """The page with its records; raises CollectionError for a refusal."""
+    window: Window | None = None
+    told: Callable[[Window], dict[str, Json]] = Window.scope
+    """What a page's expressions see as `window`."""
+    ending: Callable[[Window | None], Callable[[Page], bool]] = lambda window: lambda page: False
+    """For each reading of a list: tells whether a page is its last one by what its records are."""
+    responses: Sequence[Response] = ()
+    scope: dict[str, Json] = field(default_factory=dict)
+    """What the words of response rules may name, besides the answer."""
+    request: Request | None = None
+    """What was asked for last."""
+
+    def turns(self) -> Iterator[Turn | Left]:
+        """Every page to be kept, in order, and what is left out. Raises CollectionError where something is missing."""
+        windows: list[Window | None] = [self.window]
+        again = anew = False
+        while True:
+            try:
+                for window in windows:
+                    for turn in self._list(window):
+                        yield replace(turn, anew=True) if anew and isinstance(turn, Turn) else turn
+                        anew = anew and isinstance(turn, Left)
+                return
+            except _Split as split:
+                at = windows.index(split.window)
+                windows[at : at + 1] = split.halves
+            except Unsettled as unsettled:
+                if again:
+                    raise CollectionError(f"{unsettled}; it was read twice", unsettled.fix) from None
+                again = True
+            anew = True
+
+    def _list(self, window: Window | None) -> Iterator[Turn | Left]:
+        base, paginator = self.request_of(window), self.paginator
+        if paginator is None:
+            yield from self._one(base, window)
+            return
+        cursor, guard, pages, skipped = paginator.start(window), Guard(paginator), 0, 0
+        left, is_last = False, self.ending(window)
+        while True:
+            request = self.request = paginator.aim(base, cursor)
+            page = self.ask(request)
+            verb = self._verb(page, window)
+            if isinstance(verb, Stop):
+                return
+            if isinstance(verb, ReducePage):
+                paginator, cursor = _reduced(paginator, cursor, verb, request)
+                continue
+            if isinstance(verb, Skip):
+                yield self._left(verb, page)
+                left, skipped = True, skipped + 1
+                cursor = paginator.past(cursor, guard.total) if verb.scope == "page" else None
+                if cursor is None:
+                    return
+                _not_for_ever(request, skipped, guard.total)
+                continue
+            page = replace(self.read(page), window=self.told(window) if window else {})
+            pages, skipped, stopped = pages + 1, 0, _is_true(paginator.stop_when, page) or is_last(page)
+            repeated = paginator.repeated(cursor, page)
+            following = guard.check(request, page, None if stopped else paginator.after(cursor, page), repeated)
+            cut = following is not None and pages == paginator.max_pages
+            yield Turn(page, None if cut else following, repeated)
+            if cut:
+                yield Left("unit", f"max_pages: {pages} pages were read, and more follow", page)
+                return
+            if following is None:
+                if not left and not stopped:
+                    guard.complete(request)
+                return
+            if pages == 1 and not paginator.stop_when:
+                most = (paginator.max_pages or 10**9) - 1
+                ahead = islice(paginator.ahead(cursor, page), most)
+                self.ask.soon(paginator.aim(base, one) for one in ahead)
+            cursor = following
+
+    def _one(self, request: Request, window: Window | None) -> Iterator[Turn | Left]:
+        self.request = request
+        page = self.ask(request)
+        verb = self._verb(page, window)
+        if isinstance(verb, Skip):
+            yield self._left(verb, page)
+        elif isinstance(verb, ReducePage):
+            raise CollectionError(f"{request.describe()}: there is no page that could be reduced", "take the rule out")
+        elif not isinstance(verb, Stop):
+            yield Turn(self.read(page), None)
+
+    def _verb(self, page: Page, window: Window | None) -> Skip | Stop | ReducePage | None:
+        """What the page's rules say of an answer; raises CollectionError where they say that it is an error."""
+        verb = verdict(self.responses, page)
+        asked = page.request.describe()
+        if isinstance(verb, Fail):
+            raise CollectionError(f"{asked}: {said(verb.say, page, self.scope)}", "the page says so in responses")
+        if isinstance(verb, SplitWindow):
+            halves = window.halves(timedelta(seconds=verb.smallest.seconds)) if window else None
+            if window is None or halves is None:
+                why = "there is no window to split" if window is None else f"its window is {verb.smallest} or shorter"
+                raise CollectionError(f"{asked}: status {page.status}, and {why}", "allow smaller windows, or skip it")
+            raise _Split(window, halves)
+        return verb if isinstance(verb, (Skip, Stop, ReducePage)) else None
+
+    def _left(self, skip: Skip, page: Page) -> Left:
+        return Left(skip.scope, said(skip.say, page, self.scope), page)
+
+
+def _reduced(paginator: Paginator, cursor: Cursor, verb: ReducePage, request: Request) -> tuple[Paginator, Cursor]:
+    size = getattr(getattr(paginator, "size", None), "value", None)
+    smaller = paginator.reduced(cursor) if size is not None and size > verb.smallest else None
+    if smaller is None:
+        why = "its pages have no size" if size is None else f"{size} records a page cannot be reduced"
+        raise CollectionError(f"{request.describe()}: smaller pages are asked for, and {why}", "skip it, or name size")
+    return smaller
+
+
+def _is_true(expression: str | None, page: Page) -> bool:
+    """Whether `stop_when` holds; raises CollectionError where it cannot be told."""
+    try:
+        return bool(page.read(expression)) if expression else False
+    except (SelectError, Mistake) as error:
+        text = f"{page.request.describe()}: stop_when cannot be told: {error}"
+        raise CollectionError(text, "write it so that it also holds where a list is missing") from None
+
+
+def _not_for_ever(request: Request, skipped: int, total: int | None) -> None:
+    if skipped == max(MOST_SKIPPED_PAGES, total or 0):
+        raise CollectionError(
+            f"{request.describe()}: {skipped} pages in a row were skipped, and more may follow",
+            "name total, where the vendor says how many records there are",
+        )

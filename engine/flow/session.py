@@ -1,0 +1,218 @@
+"""The sign-ins of a run, shared by all threads: each renewed once, however many requests wait for it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, quote_plus
+
+from engine.core import jsontext
+from engine.core.clock import Clock
+from engine.core.errors import CollectionError, ConfigError
+from engine.core.kinds import Auth, Moment, Renewal, Token
+from engine.core.settle import inside
+from engine.core.values import Rate, Secret
+from engine.core.wire import Page, Request
+from engine.flow.ledger import Ledger
+from engine.flow.limits import Limiter, free_at, reserve
+
+SHORTEST_CREDENTIAL = 8
+"""What is shorter stands in other words as well."""
+LASTING = frozenset({200, 201, 302, 303, 400, 401, 403})
+"""The statuses with which a sign-in is refused for good, the good ones when they bring no token; others may pass."""
+MOST_PASSING = 5
+"""So many 401 that refuse nothing, such as a nonce that is too old, does one request go through."""
+
+Ask = Callable[[Request], Page]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Keeps over runs what the sign-ins of a tool ask to keep, such as a rotated refresh token."""
+
+    ledger: Ledger
+    tool: str
+
+    def kept(self, auth: Auth) -> Secret | None:
+        """What was kept last for what the page has now."""
+        name = _kept_name(auth)
+        text = self.ledger.kept(self.tool, name) if name else None
+        return Secret(text, name or "") if text else None
+
+    def keep(self, auth: Auth, value: Secret) -> None:
+        """Keep it; it is safe when this returns."""
+        if name := _kept_name(auth):
+            self.ledger.keep(self.tool, name, value.reveal())
+
+
+def _kept_name(auth: Auth) -> str | None:
+    """A name that another setting on the page does not have, so that it ends what was kept."""
+    setting = auth.keeps()
+    return None if setting is None else f"{auth.word} {hashlib.sha256(setting.reveal().encode()).hexdigest()[:32]}"
+
+
+@dataclass(eq=False)
+class Session:
+    """One sign-in: a token is asked for by whoever needs it first, and the others wait for that one."""
+
+    auth: Auth
+    clock: Clock
+    keeper: Keeper | None = None
+    limiters: Sequence[Limiter] = ()
+    """The limits of its own token."""
+    hold: Limiter = field(default_factory=Limiter)
+    """Holds it back while the vendor asks for it."""
+    taken: int = 0
+    """How many requests it was taken for."""
+    _token: Token | None = None
+    _signed: int = 0
+    _kept: Secret | None = None
+    _refused: Page | None = None
+    _hidden: frozenset[bytes] | None = None
+    _refusal: CollectionError | ConfigError | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def token(self, ask: Ask) -> Token:
+        """The current token, renewed where it is missing or about to expire; raises what a refused sign-in raised."""
+        with self._lock:
+            if self._refusal:
+                raise self._refusal
+            if self._token is None or self.clock.now() >= self._token.renew_at:
+                try:
+                    self._token = self._renewed(ask)
+                except (CollectionError, ConfigError) as error:
+                    if isinstance(error, ConfigError) or error.context.get("status") in LASTING:
+                        self._refusal = error
+                    raise
+                self._signed, self._refused = 0, None
+            return self._token
+
+    def sign(self, request: Request, token: Token) -> Request:
+        """The request as it is sent."""
+        with self._lock:
+            self._signed += 1
+            count = self._signed
+        return self.auth.sign(request, token, Moment(self.clock.now(), self._nonce(), count))
+
+    def forget(self, token: Token, refused: Page | None = None) -> None:
+        """The vendor refused this token; the next caller renews it, unless somebody already has."""
+        with self._lock:
+            if self._token is token:
+                self._token, self._refused = None, refused
+
+    def masked(self, page: Page) -> Page:
+        """An answer without the secrets that sign the requests: some vendors repeat them."""
+        told = "\n".join(page.headers.values()).encode(errors="replace")
+        words = [word for word in self._kept_back() if word in page.body or word in told]
+        body, headers = page.body, dict(page.headers)
+        for word in words:
+            body = body.replace(word, b"***")
+            headers = {name: text.replace(word.decode(), "***") for name, text in headers.items()}
+        return replace(page, body=body, headers=headers) if words else page
+
+    def _renewed(self, ask: Ask) -> Token:
+        if self._kept is None and self.keeper:
+            self._kept = self.keeper.kept(self.auth)
+        token = _drive(self.auth.renew(Renewal(self.clock.now(), self._nonce(), self._kept, self._refused)), ask)
+        self._hidden = self._kept_back().union(*(_spellings(one) for one in (token.value, token.keep) if one))
+        if token.keep and token.keep != self._kept:
+            self._kept = token.keep
+            if self.keeper:  # before the token is used: what it replaced may be worth nothing from here on
+                self.keeper.keep(self.auth, token.keep)
+        return token
+
+    def _nonce(self) -> str:
+        return "".join(f"{int(self.clock.random() * 2**52):013x}" for _ in range(2))
+
+    def _kept_back(self) -> frozenset[bytes]:
+        """What no answer may hold: the page's secrets, and each token that was given."""
+        if self._hidden is None:
+            self._hidden = frozenset[bytes]().union(*map(_spellings, inside(self.auth, Secret)))
+        return self._hidden
+
+
+class Pool:
+    """The sign-ins that share the work; mostly there is one.
+
+    How a request uses it: `take` a session, wait, sign with its `token`, send; then tell `refused` or `push_back`.
+    """
+
+    def __init__(self, auth: Auth, clock: Clock, keeper: Keeper | None = None, *, limited: bool = True) -> None:
+        self.auth, self.clock = auth, clock
+        self.notes: list[str] = []
+        """Which sign-ins were left out, and why."""
+        self._all = [
+            Session(one, clock, keeper, [Limiter(Rate.read(limit).per_second)] if limited and limit else ())
+            for one in auth.members()
+            for limit in [one.limit()]
+        ]
+        self._in = list(self._all)
+        self._lock = threading.Lock()
+
+    def take(self, limiters: Sequence[Limiter], ask: Ask) -> tuple[Session, float]:
+        """The sign-in whose place is free soonest, and how many seconds it is until then; the place is taken.
+
+        Signs in before: that takes its time, and a place that was taken before would be late.
+        """
+        for session in tuple(self._in):
+            try:
+                session.token(ask)
+            except CollectionError as error:
+                if error.context.get("status") not in LASTING or not self._left_out(session, error.message):
+                    raise
+        with self._lock:
+            now = self.clock.now()
+            session = min(self._in, key=lambda one: (max(now, free_at((one.hold, *one.limiters))), one.taken))
+            session.taken += 1
+            return session, reserve((*limiters, session.hold, *session.limiters), now)
+
+    def refused(self, session: Session, token: Token, page: Page, before: list[Session]) -> bool:
+        """Hear of a 401; gives whether the same request is worth another try, with a new token or another sign-in.
+
+        `before` are the sessions whose 401 this request met already; this one is added.
+        """
+        times = before.count(session)
+        before.append(session)
+        session.forget(token, page)
+        if session.auth.renewable and times < (MOST_PASSING if session.auth.passing(page) else 1):
+            return True
+        return self._left_out(session, "status 401")
+
+    def push_back(self, session: Session, until: float) -> bool:
+        """Take a session for nothing until then; gives whether another may go on at once.
+
+        For a 429, and for a 403 that says that no requests remain.
+        """
+        session.hold.hold(until)
+        return any(one.hold.out_until <= self.clock.now() for one in self._in)
+
+    def _left_out(self, session: Session, why: str) -> bool:
+        """Leave a session out for the rest of the run; gives whether another remains."""
+        with self._lock:
+            if session in self._in and len(self._in) > 1:
+                self._in.remove(session)
+                number = self._all.index(session) + 1
+                self.notes.append(f"sign-in {number} of {len(self._all)} was left out: {why}")
+            return session not in self._in
+
+
+def _spellings(secret: Secret) -> frozenset[bytes]:
+    """A secret as an answer may repeat it: as it is, in JSON, in an address, and in Base64."""
+    text = secret.reveal()
+    written = jsontext.write(text)[1:-1], quote(text, safe="").encode(), quote_plus(text).encode()
+    encoded = base64.b64encode(text.encode()).rstrip(b"=")
+    found = frozenset({text.encode(), *written, written[0].replace(b"/", rb"\/"), encoded})
+    return found if len(text) >= SHORTEST_CREDENTIAL else frozenset()
+
+
+def _drive(steps: Generator[Request, Page, Token], ask: Ask) -> Token:
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(ask(request))
+    except StopIteration as end:
+        token: Token = end.value
+        return token
