@@ -191,7 +191,7 @@ class Fetcher:
         """Hold the others back where the vendor says until when it wants no more requests."""
         now = self._clock.now()
         until = used_up_until(route.learn, page, now)
-        pushes = page.status in PUSHING or page.status == 403
+        pushes = page.status in PUSHING or (page.status == 403 and not route.is_sign_in)
         named = retry_after_seconds(page.headers.get("retry-after"), now) if pushes else None
         if named:
             until = max(until or 0.0, now + min(named, LONGEST_SECONDS))

@@ -208,6 +208,8 @@ class Line:
             body = _whole(_unpacked(_pieces(answer, heed), headers.get("content-encoding", "")), most_bytes)
             found, answer = Answer(answer.status, headers, body), None
             return found
+        except LocationValueError:
+            raise _no_address(url) from None
         except (HTTPError, OSError, zlib.error) as error:
             raise _broken(error, exchange, patience, proxy, host) from None
         finally:
@@ -233,18 +235,24 @@ class Line:
 
 def _place(url: str) -> tuple[str, str]:
     """Scheme and host of an address; raises ConfigError for what is no address."""
-    with suppress(ValueError, LocationValueError):
+    with suppress(ValueError):
         parts = urlsplit(url)
-        urllib3.util.parse_url(url)
         if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
             return parts.scheme, parts.hostname
-    raise ConfigError(f"{url.partition('?')[0]} is no web address", "check base_url and the path")
+    raise _no_address(url)
 
 
-def _headers_of(request: Request, kind: str) -> urllib3.HTTPHeaderDict:
-    headers = urllib3.HTTPHeaderDict({**HEADERS, **({"Content-Type": kind} if kind else {})})
-    for name in {name for name, _ in request.header}:
-        headers.discard(name)
+def _no_address(url: str) -> ConfigError:
+    return ConfigError(f"{url.partition('?')[0]} is no web address", "check base_url and the path")
+
+
+def _headers_of(request: Request, kind: str) -> Mapping[str, str]:
+    own = {name.lower(): (name, text) for name, text in request.header}
+    usual = {**HEADERS, "Content-Type": kind} if kind else HEADERS
+    found = {name: text for name, text in usual.items() if name.lower() not in own}
+    if len(own) == len(request.header):
+        return found | dict(own.values())
+    headers = urllib3.HTTPHeaderDict(found)  # some stand there twice
     for name, text in request.header:
         headers.add(name, text)
     return headers

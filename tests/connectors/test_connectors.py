@@ -44,7 +44,8 @@ class Watched(Simulator):
 
             def noted(request: Request) -> Page:
                 self.seen.append(request)
-                return answer(request)
+                page: Page = answer(request)
+                return page
 
             stand.door.answer = noted  # type: ignore[attr-defined]
             yield stand

@@ -37,7 +37,7 @@ def _told(folder: Path, text: str) -> list[tuple[int, str]]:
 
 
 def _says(endpoint: Endpoint) -> list[str]:
-    return [response.skip.say for response in endpoint.responses]
+    return [response.skip.say for response in endpoint.responses if response.skip]
 
 
 STYLE = """

@@ -298,10 +298,10 @@ def _bound(place: str, number: int, text: str, endpoint: Endpoint) -> Bound | No
     said = [*([send.format] if send else []), *FORMAT.findall(" ".join(templates_in(endpoint))), *FORMS]
     pattern, forms = re.escape(text).replace(re.escape(JOB), "(?P<job>.+)", 1), dict[str, TimeFormat]()
     for name, moment in (("start", WINDOW.start), ("end", WINDOW.end)):
-        for form in map(TimeFormat, said):
-            escaped = re.escape(as_text(written(moment, form)))
+        texts = {re.escape(as_text(written(moment, form))): form for form in map(TimeFormat, said)}
+        for escaped in sorted(texts, key=len, reverse=True):  # a date is the beginning of many a time
             if escaped in pattern:
                 pattern = pattern.replace(escaped, f"(?P<{name}>.+?)", 1).replace(escaped, ".+?")
-                forms[name] = form
+                forms[name] = texts[escaped]
                 break
     return Bound(place, number, re.compile(pattern), forms) if forms or JOB in text else None
