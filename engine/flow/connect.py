@@ -72,7 +72,8 @@ class Connect:
                 endpoint=asked.name,
                 session=session,
                 limiters=(*shared, *self._limiters(asked.endpoint.rate_limit)),
-                hosts=self._allowed() | self._own(asked),
+                hosts=self._allowed(),
+                origins=self._own(asked),
                 patience=self._patience(asked.endpoint.timeout or connection.timeout),
                 max_bytes=connection.max_page.bytes,
                 real_path=real_path(asked.endpoint, "address"),
@@ -97,13 +98,14 @@ class Connect:
                 raise ConfigError(f"connection.allow_hosts: {mistake}", mistake.fix) from None
         return frozenset(hosts)
 
-    def _own(self, asked: Asked) -> set[str]:
-        """The host of the API, and those that the endpoint names in whole addresses."""
+    def _own(self, asked: Asked) -> frozenset[tuple[str, str, int]]:
+        """The origin of the API, and those that the endpoint names in whole addresses; each in TLS, too."""
         job = asked.endpoint.job
         asks = [ask.way[1] for ask in job.steps.values()] if job else []
         whole = [path for path in (asked.endpoint.path, *asks) if path and path.startswith(("http://", "https://"))]
-        named = {origin(path)[1] for path in whole if "${" not in path.split("/")[2]}
-        return {origin(self.plan.base_url(asked))[1], *named}
+        named = [origin(path) for path in whole if "${" not in path.split("/")[2]]
+        found = {origin(self.plan.base_url(asked)), *named}
+        return frozenset(found | {("https", host, 443) for _, host, _ in found})
 
     def _steps(self, asked: Asked) -> dict[str, Sequence[Limiter]]:
         job = asked.endpoint.job

@@ -52,6 +52,8 @@ class Route:
     """Hosts that may be asked, or `*.host`; a next link or redirect to any other is refused."""
     patience: Patience
     max_bytes: int
+    origins: frozenset[tuple[str, str, int]] = frozenset()
+    """The scheme, host and port of what the page itself names."""
     real_path: str = ""
     """How to set the address, where it is only assumed."""
     responses: Sequence[Response] = ()
@@ -137,7 +139,7 @@ class Fetcher:
         Raises CollectionError when no answer came in time, when it never became JSON, when a rule says to ask again
         for ever, or when it leads to a host that is not allowed.
         """
-        if request.origin[1] not in route.hosts or (route.in_tls and request.origin[0] != "https"):
+        if request.origin not in route.origins:  # it will be signed, so that no other port of the host will do
             fence(request.url, route.hosts, request, "the next request", in_tls=route.in_tls)
         tries = _Tries()
         while True:
@@ -266,7 +268,9 @@ class Fetcher:
         try:
             target = urljoin(asked.url, page.headers["location"])
             # Told without its query: some vendors repeat there the key that they were asked with.
-            fence(target, route.hosts, replace(asked, query=()), "a redirect", in_tls=asked.origin[0] == "https")
+            own = frozenset(host for _, host, _ in route.origins)
+            in_tls = asked.origin[0] == "https"
+            fence(target, route.hosts | own, replace(asked, query=()), "a redirect", in_tls=in_tls)
         except ValueError:
             raise Broken("a redirect to what is no address") from None
         if page.status in (307, 308):
@@ -307,8 +311,8 @@ class Fetcher:
 
     def _sign_in(self, request: Request, route: Route) -> Page:
         """Ask for a token; its request holds credentials, so a redirect of it stays at its address."""
-        hosts, patience = frozenset({request.origin[1]}), route.patience
-        return self.fetch(request, Route(route.endpoint, None, (), hosts, patience, route.max_bytes, is_sign_in=True))
+        own = Route(route.endpoint, None, (), frozenset(), route.patience, route.max_bytes, is_sign_in=True)
+        return self.fetch(request, replace(own, origins=frozenset({request.origin})))
 
     def _send(self, ready: Request, request: Request, route: Route, *, certified: bool) -> Page:
         """Send what is ready; the page is told of the request as it was before signing."""

@@ -126,6 +126,7 @@ def test_windows_in_each_form_find_every_record_once(tmp_path: Path, form: str, 
         ('query: { filter: \'at > "${window.start}" and at < "${window.end}"\' }',),
         ("query: { range: \"${window.start|date('%m/%d/%Y %H:%M')}~${window.end|date('%m/%d/%Y %H:%M')}\" }",),
         ('header: { X-Since: "${window.start}" }',),
+        ("query: { q: \"at:>=${window.start|date('%Y-%m-%dT%H:%M:%S')}\" }",),
     ],
 )
 def test_a_window_is_found_wherever_it_stands(tmp_path: Path, words: tuple[str, ...]) -> None:

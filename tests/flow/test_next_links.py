@@ -55,6 +55,16 @@ def _elsewhere(server: Tiny) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_a_link_to_another_port_of_the_host_is_refused_before_anything_is_sent(
+    desk: Desk, vendor: Tiny, other: Tiny, way: str
+) -> None:
+    vendor.routes["/things"] = _page([{"id": 1}], f"{other.url}/more")
+    status, missing = _collect(desk, way)
+    assert ("incomplete", []) == (status, other.targets())
+    assert "which is not allowed" in missing[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_link_to_another_host_is_refused_before_anything_is_sent(
     desk: Desk, vendor: Tiny, other: Tiny, way: str
 ) -> None:

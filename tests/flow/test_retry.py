@@ -52,21 +52,28 @@ def test_retry_after_is_read_as_seconds_or_a_date(text: str | None, seconds: flo
     assert seconds == retry_after_seconds(text, NOON)
 
 
-@pytest.mark.parametrize(
-    ("value", "form", "at"),
-    [
-        (7, "seconds", NOON + 7),
-        ("8", "seconds", NOON + 8),
-        (2500, "ms", NOON + 2.5),
-        (1_781_524_812, "epoch_s", NOON + 12),
-        ("1781524801500", "epoch_ms", NOON + 1.5),
-        ("2026-06-15T14:00:20+02:00", "iso", NOON + 20),
-        ("Mon, 15 Jun 2026 12:01:00 GMT", "http_date", NOON + 60),
-        ("Mon, 15 Jun 2026 12:01:00", "http_date", NOON + 60),
-        *((value, "seconds", None) for value in (None, True, [], {}, "", "x", "1e999", "-1", "inf")),
-        *((value, "iso", None) for value in (None, 5, "noon", "0000-00-00")),
-        *((value, "http_date", None) for value in (None, 5, "noon", "Mon, 99 Jun 2026 12:01:00 GMT")),
-    ],
-)
+TIMES: list[tuple[object, str, float | None]] = [
+    (7, "seconds", NOON + 7),
+    ("8", "seconds", NOON + 8),
+    (2500, "ms", NOON + 2.5),
+    (1_781_524_812, "epoch_s", NOON + 12),
+    ("1781524801500", "epoch_ms", NOON + 1.5),
+    ("2026-06-15T14:00:20+02:00", "iso", NOON + 20),
+    ("Mon, 15 Jun 2026 12:01:00 GMT", "http_date", NOON + 60),
+    ("Mon, 15 Jun 2026 12:01:00", "http_date", NOON + 60),
+]
+NO_TIMES: dict[str, list[object]] = {
+    "seconds": [None, True, [], {}, "", "x", "1e999", "-1", "inf"],
+    "iso": [None, 5, "noon", "0000-00-00"],
+    "http_date": [None, 5, "noon", "Mon, 99 Jun 2026 12:01:00 GMT"],
+}
+
+
+@pytest.mark.parametrize(("value", "form", "at"), TIMES)
 def test_a_time_is_read_in_the_form_that_is_named(value: object, form: str, at: float | None) -> None:
     assert at == instant(value, form, NOON)
+
+
+@pytest.mark.parametrize("form", NO_TIMES)
+def test_what_is_no_time_in_that_form_means_none(form: str) -> None:
+    assert {None} == {instant(value, form, NOON) for value in NO_TIMES[form]}
