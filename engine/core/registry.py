@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from engine.core.kinds import KINDS, Part
 
@@ -54,5 +56,11 @@ def class_name(word: str) -> str:
     return "".join(piece.capitalize() for piece in word.split("_")) + ("_" if word == "none" else "")
 
 
-def _points(kind: str):  # type: ignore[no-untyped-def]  # importlib.metadata has no stable public name for the list's type
-    return [point for point in entry_points(group="engine.parts") if point.name.startswith(f"{kind}.")]
+def _points(kind: str) -> list[EntryPoint]:
+    return [point for point in _elsewhere(tuple(sys.path)) if point.name.startswith(f"{kind}.")]
+
+
+@cache
+def _elsewhere(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The parts of other packages: to find them opens a file of each installed package, too slow for every word."""
+    return tuple(entry_points(group="engine.parts"))

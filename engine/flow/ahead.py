@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,6 +23,8 @@ class Asking:
     """
 
     fetch: Callable[[Request], Page]
+    needed: Callable[[Request], None]
+    """Hears of each request when its page is needed, not when it is fetched."""
     pool: Pool
     most: Callable[[], int]
     """How many pages may be ahead just now."""
@@ -32,6 +34,7 @@ class Asking:
 
     def __call__(self, request: Request) -> Page:
         """The answer. Raises CollectionError."""
+        self.needed(request)
         future = self._coming.pop(_key(request), None)
         if future is None:
             return self.fetch(request)
@@ -50,13 +53,11 @@ class Asking:
 
 def heard(future: Future[Page], clock: Clock) -> Page:
     """What a future gives; raises Stopped also while it hangs."""
-    while True:
+    clock.wait(0)
+    while not future.done():
+        wait([future], LISTEN_SECONDS)
         clock.wait(0)
-        try:
-            return future.result(LISTEN_SECONDS)
-        except TimeoutError:
-            if future.done():
-                raise
+    return future.result()
 
 
 def _key(request: Request) -> tuple[str, Pairs]:

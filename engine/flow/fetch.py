@@ -105,6 +105,8 @@ class _Tries:
     waited: float = 0.0
     """Seconds of our own choice."""
     renewed: bool = False
+    pushed: list[Session] = field(default_factory=list)
+    """The sign-ins that were pushed back for it."""
 
 
 class Fetcher:
@@ -173,7 +175,8 @@ class Fetcher:
         if verb or not tried.problem:
             tried.problem = ""
             return None
-        if tried.elsewhere:
+        if tried.elsewhere and tried.signer and tried.signer[0] not in tries.pushed:  # each once, or it has no end
+            tries.pushed.append(tried.signer[0])
             tries.made -= 1
             return 0.0
         named = retry_after_seconds(page.headers.get("retry-after"), now) if page else None
@@ -324,9 +327,7 @@ class Fetcher:
         ticket = gate.enter(self._heed) if gate else 0
         try:
             left = self._deadline.at - self._clock.now()
-            patience = (
-                route.patience if left > route.patience.request else replace(route.patience, request=max(left, 0))
-            )
+            patience = replace(route.patience, request=min(route.patience.request, max(left, 0.0)))
             address = self._reach(ready.full_url)
             answer = self._line().exchange(
                 ready, address, patience, route.max_bytes, certified=certified, heed=self._heed

@@ -13,7 +13,7 @@ from engine.core.events import Sink, Waiting
 from engine.core.select import SelectError
 from engine.core.values import Duration
 from engine.core.wire import Page, Request, request_to
-from engine.flow.plan import Asked, Plan, render, sent
+from engine.flow.plan import Asked, Plan, one_of_many, render, sent
 from engine.spec.job import Ask, Fetch, Poll
 
 
@@ -62,14 +62,16 @@ class Export:
             if not isinstance(url, str) or not url:
                 text = f"{page.request.describe()}: urls: {fetch.urls} leads to {url!r}, which is no address"
                 raise CollectionError(text, "correct urls: it leads to the address of a file, or to a list of them")
-            headers = {name: render(value, {**self.scope, "job": named}) for name, value in fetch.header.items()}
+            with one_of_many():
+                headers = {name: render(value, {**self.scope, "job": named}) for name, value in fetch.header.items()}
             yield request_to("GET", urljoin(page.request.url, url), header=_header(headers))
 
     def request(self, ask: Ask, named: Mapping[str, Json]) -> Request:
-        """A request of the job, unsigned; raises ConfigError when a name in it is null."""
+        """A request of the job, unsigned; raises CollectionError when a name in it is null."""
         scope = {**self.scope, "job": named}
-        request = self.plan.compose(self.asked, scope, *ask.way, ask.query, ask.header)
-        return replace(request, body=sent(ask.body, scope))
+        with one_of_many():
+            request = self.plan.compose(self.asked, scope, *ask.way, ask.query, ask.header)
+            return replace(request, body=sent(ask.body, scope))
 
     def _polled(self, poll: Poll, named: Mapping[str, Json]) -> Page:
         request = self.request(poll, named)

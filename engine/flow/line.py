@@ -40,6 +40,10 @@ WATCH_SECONDS = 0.05
 """How often the exchanges under way are looked through for those whose time is up."""
 
 
+Connected = SimpleQueue[socket.socket | OSError | UnicodeError]
+"""Where a connection comes, or why there is none."""
+
+
 class Broken(Exception):
     """A try that brought no usable answer, with the reason in plain words."""
 
@@ -160,7 +164,7 @@ class Line:
 
     def __init__(self, trust: Trust) -> None:
         self._trust = trust
-        self._managers: dict[tuple[Proxy | None, bool], urllib3.PoolManager] = {}
+        self._managers: dict[tuple[Proxy | None, str, bool], urllib3.PoolManager] = {}
 
     def close(self) -> None:
         """Close all connections; what is under way in another thread is closed when it ends."""
@@ -189,7 +193,7 @@ class Line:
         exchange = WATCH.begin(patience.request)
         answer = None
         try:
-            answer = self._manager(proxy, certified=certified).urlopen(
+            answer = self._manager(proxy, scheme, certified=certified).urlopen(
                 request.method,
                 url,
                 body=content,
@@ -217,10 +221,10 @@ class Line:
             if answer is not None:  # not read to its end
                 answer.close()
 
-    def _manager(self, proxy: Proxy | None, *, certified: bool) -> urllib3.PoolManager:
-        manager = self._managers.get((proxy, certified))
+    def _manager(self, proxy: Proxy | None, scheme: str, *, certified: bool) -> urllib3.PoolManager:
+        manager = self._managers.get((proxy, scheme, certified))
         if manager is None:
-            context = self._trust.context(certified=certified)
+            context = self._trust.context(certified=certified) if scheme == "https" else None
             if proxy:
                 address = f"http://{bracketed(proxy.host)}:{proxy.port}"
                 manager = urllib3.ProxyManager(
@@ -229,7 +233,7 @@ class Line:
             else:
                 manager = urllib3.PoolManager(num_pools=MOST_IDLE, ssl_context=context)
             manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-            self._managers[proxy, certified] = manager
+            self._managers[proxy, scheme, certified] = manager
         return manager
 
 
@@ -316,7 +320,7 @@ def bracketed(host: str) -> str:
 
 def connected(host: str, port: int, seconds: float) -> socket.socket:
     """Connect in a thread that is left behind when time is up: looking up a name has no timeout."""
-    made: SimpleQueue[socket.socket | OSError | UnicodeError] = SimpleQueue()
+    made = Connected()
     gone = threading.Event()
     threading.Thread(target=_connect, args=(host, port, seconds, made, gone), daemon=True).start()
     try:
@@ -333,13 +337,7 @@ def connected(host: str, port: int, seconds: float) -> socket.socket:
     return found
 
 
-def _connect(
-    host: str,
-    port: int,
-    seconds: float,
-    made: SimpleQueue[socket.socket | OSError | UnicodeError],
-    gone: threading.Event,
-) -> None:
+def _connect(host: str, port: int, seconds: float, made: Connected, gone: threading.Event) -> None:
     """Put a connection to one of the host's addresses, or what went wrong; each address gets its share of the time."""
     until = time.monotonic() + seconds
     found: socket.socket | OSError | UnicodeError = OSError("it has no address")

@@ -30,8 +30,6 @@ class Turn:
     """The cursor behind it; None when it was the last."""
     repeated: int = 0
     """How many rows at its head the page before had too."""
-    anew: bool = False
-    """Whether it begins the list once more: what came before it is not to be kept."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,11 @@ class Left:
     scope: str
     say: str
     page: Page
+
+
+@dataclass(frozen=True)
+class Anew:
+    """The list is begun once more: what came of it before, and what was left out, is not to be kept."""
 
 
 class Asks(Protocol):
@@ -56,9 +59,9 @@ class Asks(Protocol):
 class _Split(Exception):
     """A window is asked for in halves."""
 
-    def __init__(self, window: Window, halves: Sequence[Window]) -> None:
+    def __init__(self, halves: Sequence[Window]) -> None:
         super().__init__()
-        self.window, self.halves = window, halves
+        self.halves = halves
 
 
 @dataclass
@@ -79,28 +82,29 @@ class Paging:
     responses: Sequence[Response] = ()
     scope: dict[str, Json] = field(default_factory=dict)
     """What the words of response rules may name, besides the answer."""
-    request: Request | None = None
-    """What was asked for last."""
 
-    def turns(self) -> Iterator[Turn | Left]:
+    def turns(self) -> Iterator[Turn | Left | Anew]:
         """Every page to be kept, in order, and what is left out. Raises CollectionError where something is missing."""
         windows: list[Window | None] = [self.window]
-        again = anew = False
-        while True:
+        at, again = 0, False
+        while at < len(windows):
+            begun = False
             try:
-                for window in windows:
-                    for turn in self._list(window):
-                        yield replace(turn, anew=True) if anew and isinstance(turn, Turn) else turn
-                        anew = anew and isinstance(turn, Left)
-                return
+                for turn in self._list(windows[at]):
+                    begun = True
+                    yield turn
+                at += 1
+                continue
             except _Split as split:
-                at = windows.index(split.window)
                 windows[at : at + 1] = split.halves
+                if not begun:  # the windows before it stay as they were read
+                    continue
             except Unsettled as unsettled:
                 if again:
                     raise CollectionError(f"{unsettled}; it was read twice", unsettled.fix) from None
                 again = True
-            anew = True
+            at = 0
+            yield Anew()
 
     def _list(self, window: Window | None) -> Iterator[Turn | Left]:
         base, paginator = self.request_of(window), self.paginator
@@ -110,7 +114,7 @@ class Paging:
         cursor, guard, pages, skipped = paginator.start(window), Guard(paginator), 0, 0
         left, is_last = False, self.ending(window)
         while True:
-            request = self.request = paginator.aim(base, cursor)
+            request = paginator.aim(base, cursor)
             page = self.ask(request)
             verb = self._verb(page, window)
             if isinstance(verb, Stop):
@@ -146,7 +150,6 @@ class Paging:
             cursor = following
 
     def _one(self, request: Request, window: Window | None) -> Iterator[Turn | Left]:
-        self.request = request
         page = self.ask(request)
         verb = self._verb(page, window)
         if isinstance(verb, Skip):
@@ -167,7 +170,7 @@ class Paging:
             if window is None or halves is None:
                 why = "there is no window to split" if window is None else f"its window is {verb.smallest} or shorter"
                 raise CollectionError(f"{asked}: status {page.status}, and {why}", "allow smaller windows, or skip it")
-            raise _Split(window, halves)
+            raise _Split(halves)
         return verb if isinstance(verb, (Skip, Stop, ReducePage)) else None
 
     def _left(self, skip: Skip, page: Page) -> Left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 
 from engine.core import template
 from engine.core.clock import rfc3339
-from engine.core.errors import ConfigError, Json, Mistake, nearest
+from engine.core.errors import CollectionError, ConfigError, Json, Mistake, nearest
 from engine.core.kinds import Auth
 from engine.core.order import ordered
 from engine.core.settle import Settling, inside
@@ -270,6 +271,15 @@ def render(text: Template | str, scope: Mapping[str, Any], *, path: bool = False
         return template.render(text, scope, where="path" if path else "text")
     except Mistake as mistake:
         raise ConfigError(f"{text}: {mistake}", mistake.fix) from None
+
+
+@contextmanager
+def one_of_many() -> Iterator[None]:
+    """Where a name is null in the record that a unit is for, that unit is missing; the others go on."""
+    try:
+        yield
+    except ConfigError as error:
+        raise CollectionError(error.message, error.fix) from None
 
 
 def sent(value: Any, scope: Mapping[str, Any]) -> Json:

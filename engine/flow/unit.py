@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.core import jsontext, select
 from engine.core.clock import Clock
-from engine.core.errors import CollectionError, ConfigError, Json, Mistake
+from engine.core.errors import CollectionError, Json, Mistake
 from engine.core.events import PageKept, Sink, Skipped
 from engine.core.kinds import Cursor
 from engine.core.window import Window
@@ -20,8 +20,8 @@ from engine.flow.answer import accepted, decoded, redacted, times, with_records
 from engine.flow.fetch import Fetcher, Route
 from engine.flow.files import Files, NoFile, as_pieces
 from engine.flow.job import Export
-from engine.flow.paging import Left, Paging, Turn
-from engine.flow.plan import Asked, Plan, render
+from engine.flow.paging import Anew, Left, Paging, Turn
+from engine.flow.plan import Asked, Plan, one_of_many, render
 from engine.flow.pool import Pool
 from engine.flow.raw import Meta, Segment
 from engine.flow.store import Lanes
@@ -126,28 +126,25 @@ class _Collected:
         return self.by.plan.scope(self.unit.binding, self.by.run.scope(), self.unit.window)
 
     def _request(self, window: Window | None) -> Request:
-        try:
+        with one_of_many():
             return self.by.plan.request(self.asked, self.unit.binding, self.by.run.scope(), window)
-        except ConfigError as error:  # a name is null in this one record: the other units go on
-            raise CollectionError(error.message, error.fix) from None
 
-    def _list(self) -> Iterator[Turn | Left]:
+    def _list(self) -> Iterator[Turn | Left | Anew]:
         return self._paged(self._request, self.by.routes[self.asked.name])
 
-    def _paged(self, request_of: Callable[[Window | None], Request], route: Route) -> Iterator[Turn | Left]:
+    def _paged(self, request_of: Callable[[Window | None], Request], route: Route) -> Iterator[Turn | Left | Anew]:
         endpoint, again = self.asked.endpoint, self.again
         paginator = endpoint.paginate and endpoint.paginate.filled(self._scope())
         span = paginator.span(self.by.run.started_at) if paginator else None
 
         def fetch(request: Request) -> Page:
             self.by.heed()  # also where nothing has to wait
-            self.progress.request = request.describe()
             return again.answered(self.by.fetcher.fetch(again.aim(request), route))
 
         paging = Paging(
             paginator=paginator,
             request_of=request_of,
-            ask=Asking(fetch, self.by.ahead, self.by.most_ahead, self.by.clock),
+            ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock),
             read=lambda page: decoded(endpoint, with_records(endpoint, page), route.max_bytes),
             window=self.unit.window or span,
             told=partial(told, endpoint.incremental),
@@ -157,7 +154,7 @@ class _Collected:
         )
         return paging.turns()
 
-    def _export(self) -> Iterator[Turn | Left]:
+    def _export(self) -> Iterator[Turn | Left | Anew]:
         """The files of a job, each a page; an export that is asked for in pages is paged as any list."""
         job = self.asked.endpoint.job
         assert job
@@ -173,14 +170,16 @@ class _Collected:
             return
         requests = list(export.files(job.fetch, page, known))
         for number, request in enumerate(requests):
-            for turn in self._paged(lambda _, one=request: one, files):  # type: ignore[misc]
+            # A file on another host is for whoever has its address: no credential goes there.
+            route = files if page and request.origin == page.request.origin else replace(files, session=None)
+            for turn in self._paged(lambda _, one=request: one, route):  # type: ignore[misc]
                 last = number == len(requests) - 1
-                yield turn if last or isinstance(turn, Left) else replace(turn, following=number + 1)
+                yield replace(turn, following=number + 1) if isinstance(turn, Turn) and not last else turn
 
     def _success(self, request: Request, step: str) -> Page:
         """The answer of a request of a job; raises CollectionError for a refusal."""
         self.by.heed()
-        self.progress.request = request.describe()
+        self._note_request(request)
         page = self.by.fetcher.fetch(request, self.by.routes[self.asked.name].of_step(step))
         return accepted(self.asked.endpoint, page)
 
@@ -188,19 +187,18 @@ class _Collected:
 
     def _add(self) -> Mapping[str, Json]:
         """The fields put into each record."""
-        try:
+        with one_of_many():
             return self.by.plan.add(self.asked, self.unit.binding, self.by.run.scope(), self.unit.window)
-        except ConfigError as error:
-            raise CollectionError(error.message, error.fix) from None
 
-    def _turns(self, turns: Iterator[Turn | Left]) -> None:
+    def _turns(self, turns: Iterator[Turn | Left | Anew]) -> None:
         add = self._add()
         for turn in turns:
+            if isinstance(turn, Anew):
+                self._anew()
+                continue
             if isinstance(turn, Left):
                 self._note_left(turn)
                 continue
-            if turn.anew:
-                self._anew()
             meta = _meta(turn, self.progress.pages, add, self.by.clock.now())
             self._keep(turn.page, meta)
             self._note_page(turn.page, turn.following, turn.repeated)
@@ -235,6 +233,9 @@ class _Collected:
             meta = meta.rewritten(redacted=bool(endpoint.redact), decoded=bool(endpoint.decode_fields))
         self._append(meta, body)
         self.by.emit(PageKept(self.asked.name, len(page.rows), len(page.body)))
+
+    def _note_request(self, request: Request) -> None:
+        self.progress.request = request.describe()
 
     def _note_page(self, page: Page, following: Cursor, repeated: int) -> None:
         progress, incremental = self.progress, self.asked.endpoint.incremental

@@ -148,6 +148,22 @@ def test_a_file_on_another_allowed_host_is_fetched(desk: Desk, exports: Tiny) ->
         assert [None] == _keys(other)
 
 
+def test_no_credential_goes_to_another_host_that_the_vendor_names(desk: Desk, exports: Tiny) -> None:
+    with Tiny({"/a": {"rows": [{"id": 9}]}}) as other:
+        exports.routes["/exports/e%201"] = _states("DONE", files=[{"url": f"{other.url}/a"}, {"url": "/files/b"}])
+        desk.env = {"KEY": "k-1234567890"}
+        desk.collect(_job(), **{**KEY, "connection": {**KEY["connection"], "allow_hosts": ["127.0.0.1"]}})
+        assert ([None], "k-1234567890") == (_keys(other), _keys(exports)[-1])
+
+
+def test_an_export_that_cannot_be_named_leaves_the_others(desk: Desk, exports: Tiny) -> None:
+    exports.routes |= {"/kinds": [{"id": None}, {"id": "e 1"}], "/files/b": {"rows": [{"id": 2}]}}
+    exports.routes["/exports/e%201"] = _states("DONE", files=[{"url": "/files/b"}])
+    orders = _job(create=None, poll={**POLL, "get": "/exports/${kind.id}"})["orders"]
+    result = desk.collect({"kinds": "/kinds", "orders": {"for_each": {"kind": "kinds"}, **orders}})
+    assert ("incomplete", [{"id": 2}]) == (result.status, desk.rows("orders", "rows"))
+
+
 def test_results_that_come_in_pages_are_paged(desk: Desk, exports: Tiny) -> None:
     exports.routes["/exports/e%201"] = _states("DONE")
     exports.routes["/exports/e%201/rows"] = lambda asked: (

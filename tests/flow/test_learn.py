@@ -139,3 +139,15 @@ def test_of_several_tokens_only_the_one_that_is_used_up_waits(desk: Desk, vendor
     desk.collect(endpoints, connection={"auth": auth, "concurrency": 1}, secrets={"keys": {"env": "KEYS"}})
     assert [] == desk.time.waits
     assert ["first-4711", *["second-4711"] * 3] == [asked.headers["x-key"] for asked, _ in vendor.log]
+
+
+def test_tokens_that_are_all_pushed_back_for_ever_end(desk: Desk, vendor: Tiny) -> None:
+    def refused(asked: Asked) -> Answer:
+        desk.time.now += 0.3  # so long an answer takes: by the last token the first one may go on
+        return Answer.json([], 429 if len(vendor.log) < 30 else 200, Retry_After="1")
+
+    vendor.routes["/things"] = refused
+    desk.env = {"KEYS": "key-one-aaaa,key-two-bbbb,key-three-cc,key-four-ddd,key-five-eee"}
+    auth = {"tokens": {"values": "${secret.keys}"}}
+    result = desk.collect({"things": "/things"}, connection={"auth": auth}, secrets={"keys": {"env": "KEYS"}})
+    assert ("incomplete", True) == (result.status, len(vendor.log) <= 5 + 5)

@@ -12,7 +12,7 @@ from engine.app.engine import registry
 from engine.core.errors import CollectionError, Json
 from engine.core.window import Window
 from engine.core.wire import Page, Request
-from engine.flow.paging import Left, Paging, Turn
+from engine.flow.paging import Anew, Left, Paging, Turn
 from engine.spec.collect import Endpoint
 
 BASE = Request("GET", "https://api.example.com/things")
@@ -47,7 +47,9 @@ def _with_rows(page: Page) -> Page:
     )
 
 
-def _turns(vendor: Vendor, paginate: Json, responses: Json = (), window: Window | None = None) -> list[Turn | Left]:
+def _turns(
+    vendor: Vendor, paginate: Json, responses: Json = (), window: Window | None = None
+) -> list[Turn | Left | Anew]:
     said = {"get": "/things", "paginate": paginate, "responses": list(responses)}
     endpoint = Endpoint.model_validate(said, context={"registry": registry()})
 
@@ -60,13 +62,15 @@ def _turns(vendor: Vendor, paginate: Json, responses: Json = (), window: Window 
     return list(paging.turns())
 
 
-def _rows(turns: list[Turn | Left]) -> list[Json]:
+def _kept(turns: list[Turn | Left | Anew]) -> list[Turn | Left | Anew]:
+    """What is kept and said in the end."""
+    begun = [at for at, turn in enumerate(turns) if isinstance(turn, Anew)]
+    return turns[begun[-1] + 1 :] if begun else turns
+
+
+def _rows(turns: list[Turn | Left | Anew]) -> list[Json]:
     """The rows that are kept in the end."""
-    found: list[Json] = []
-    for turn in turns:
-        if isinstance(turn, Turn):
-            found = ([] if turn.anew else found) + [json.loads(row) for row in turn.page.rows]
-    return found
+    return [json.loads(row) for turn in _kept(turns) if isinstance(turn, Turn) for row in turn.page.rows]
 
 
 def _pages(rows: list[int], size: int = 4) -> Callable[[dict[str, str], int], tuple[int, Json]]:
@@ -145,6 +149,24 @@ def test_a_total_that_is_met_the_second_time_is_fine() -> None:
     assert list(range(6)) == _rows(_turns(Vendor(answer), PAGES))
 
 
+def test_what_is_skipped_the_second_time_is_said() -> None:
+    def answer(query: dict[str, str], number: int) -> tuple[int, Json]:
+        status, body = _pages(list(range(12)))(query, number)
+        return (451, {}) if number > 1 and query["page"] == "1" else (status, {**body, "total": 12 - number % 2})
+
+    rule: dict[str, Any] = {"when": {"status": 451}, "skip": {"scope": "page", "say": "is held back"}}
+    turns = _kept(_turns(Vendor(answer), PAGES, [rule]))
+    assert ["is held back"] == [one.say for one in turns if isinstance(one, Left)]
+
+
+def test_a_list_that_is_at_its_end_the_second_time_has_nothing() -> None:
+    def answer(query: dict[str, str], number: int) -> tuple[int, Json]:
+        return (404, {}) if number > 1 else (200, {"data": [number], "total": 3 - number, "next": 1})
+
+    paging = {"page_number": {**PAGES["page_number"], "has_more": "answer.next"}}
+    assert [] == _rows(_turns(Vendor(answer), paging, [{"when": {"status": 404}, "stop": {}}]))
+
+
 # --- response rules
 
 
@@ -191,6 +213,17 @@ def test_a_window_that_is_too_much_is_asked_for_in_halves_in_order() -> None:
 
     vendor = Vendor(answer)
     assert list(range(24)) == _rows(_turns(vendor, TOKENS, [{"when": {"status": 422}, "split_window": None}], DAY))
+
+
+def test_windows_that_were_read_are_not_asked_for_again_when_a_later_one_is_split() -> None:
+    def answer(query: dict[str, str], number: int) -> tuple[int, Json]:
+        start, end = int(query["from"]), int(query["to"]) or 24
+        return (422, {}) if end - start > 6 else (200, {"data": list(range(start, end))})
+
+    vendor = Vendor(answer)
+    _turns(vendor, TOKENS, [{"when": {"status": 422}, "split_window": None}], DAY)
+    asked = [f"{one['from']}-{one['to']}" for one in vendor.asked]
+    assert ["0-0", "0-12", "0-6", "6-12", "12-0", "12-18", "18-0"] == asked
 
 
 def test_what_came_of_a_window_before_it_was_split_is_not_kept_twice() -> None:

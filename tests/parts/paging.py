@@ -14,7 +14,7 @@ from engine.core.kinds import Paginator, Served
 from engine.core.settle import Settling
 from engine.core.window import Window
 from engine.core.wire import Page, Request
-from engine.flow.paging import Left, Paging
+from engine.flow.paging import Anew, Left, Paging
 from engine.flow.raw import rows_in
 from engine.spec.answers import Response
 from tests.parts.tables import REGISTRY
@@ -91,9 +91,11 @@ def crawled(
     paging = Paging(part, lambda _: BASE, asks, lambda page: page, window=window, responses=[TOO_LARGE])
     for turn in paging.turns():
         assert not isinstance(turn, Left)
+        if isinstance(turn, Anew):
+            found = []
+            continue
         kept = json.dumps(turn.following)
         assert (turn.following, True) == (json.loads(kept), len(kept) < MOST_CURSOR)
-        found = [] if turn.anew else found
         found += [json.loads(row) for row in turn.page.rows[turn.repeated :]]
     return found, asks.asked
 

@@ -134,9 +134,11 @@ def serve(paginator: Paginator | None, request: Request, rows: list[Json], form:
         return _page(request, _timed(paginator, request, rows, form, now), form)
     size = getattr(paginator, "size", None)
     if isinstance(size, PageSize) and size.asked(request) > PAGE:
-        short = _stopping(paginator, _page(request, paginator.serve(request.put(size.send, PAGE), rows), form), rows)
-        if len(short.rows) < PAGE or _goes_on(paginator, short):
-            return short
+        # told by the first page for all: were only some of them shorter, page numbers would pass over records
+        first = paginator.aim(request, paginator.start()).put(size.send, PAGE)
+        short = _stopping(paginator, _page(first, paginator.serve(first, rows), form), rows)
+        if len(rows) <= PAGE or _goes_on(paginator, short):
+            request = request.put(size.send, PAGE)
     return _stopping(paginator, _page(request, paginator.serve(request, rows), form), rows)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine.core.errors import Mistake
@@ -60,6 +61,7 @@ class TableRef:
     offset: int
 
 
+@lru_cache(1000)
 def columns_of(text: str) -> frozenset[str]:
     """The columns an expression reads, without `run.…` and `param.…`. Raises Mistake."""
     from engine.core.sql import syntax
@@ -67,6 +69,7 @@ def columns_of(text: str) -> frozenset[str]:
     return syntax.columns(syntax.read_expression(text))
 
 
+@lru_cache(1000)
 def tables_of(text: str) -> tuple[TableRef, ...]:
     """The tables a query reads, in the order of the text; its own WITH names are not among them. Raises Mistake."""
     from engine.core.sql import syntax

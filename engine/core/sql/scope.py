@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 
 import polars as pl
 from sqlglot import exp
@@ -80,6 +81,8 @@ class Scope:
 
     def type_of(self, node: exp.Expr) -> pl.DataType | None:
         """The type of a piece, found by running it on a sample row; None where it cannot be. Raises Polars' errors."""
+        if isinstance(node, exp.Column):
+            return self.find(node)[1]
         if node.find(exp.Query):
             return None
         columns: dict[str, pl.DataType] = {}
@@ -89,7 +92,12 @@ class Scope:
             flat = f"{alias}.{column.name}" if alias else column.name
             columns[flat] = kind
             column.replace(exp.column(exp.to_identifier(flat, quoted=True)))
-        return sample(columns).select(pl.sql_expr(write(copy)).alias("it")).schema["it"]
+        return _type(write(copy), tuple(columns.items()))
+
+
+@lru_cache(10_000)
+def _type(text: str, columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataType:
+    return sample(dict(columns)).select(pl.sql_expr(text).alias("it")).schema["it"]
 
 
 def sample(columns: Mapping[str, pl.DataType]) -> pl.DataFrame:

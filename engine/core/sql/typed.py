@@ -39,7 +39,7 @@ def walk(node: exp.Expr, scope: Scope) -> exp.Expr:
         return _column(node, scope)
     if isinstance(node, exp.In):
         node = _spread(node, scope)
-    shown = show(node)
+    shown = show(node) if isinstance(node, VALUES) else ""
     for child in list(node.iter_expressions()):
         if (changed := walk(child, scope)) is not child:
             child.replace(changed)
