@@ -65,6 +65,8 @@ class Request:
     body: Json = None
     media: Media = "json"
     """How the body goes."""
+    hides_query: bool = False
+    """Whether its query stays out of what is shown and kept, as it may be what lets somebody in."""
     path: Pairs = ()
     """What was put into the places of its address."""
 
@@ -137,7 +139,7 @@ class Request:
 
     def describe(self) -> str:
         """The request for a person, without headers: it is never signed when it is described."""
-        return f"{self.method} {self.full_url}"
+        return f"{self.method} {self.url}?…" if self.hides_query and self.query else f"{self.method} {self.full_url}"
 
 
 def _fields(body: Mapping[str, Json]) -> Pairs:

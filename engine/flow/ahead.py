@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from engine.core.clock import Clock
 from engine.core.wire import Page, Pairs, Request
@@ -37,14 +38,20 @@ class Asking:
         self.needed(request)
         future = self._coming.pop(_key(request), None)
         if future is None:
-            return self.fetch(request)
+            self._pass_over(request)
         self._draw()
-        return heard(future, self.clock)
+        return self.fetch(request) if future is None else heard(future, self.clock)
 
     def soon(self, requests: Iterator[Request]) -> None:
         """These will be asked for in this order."""
         self._coming, self._later = {}, requests
         self._draw()
+
+    def _pass_over(self, request: Request) -> None:
+        """What is fetched now is not fetched ahead any more."""
+        following = next(self._later, None)
+        if following is not None and _key(following) != _key(request):
+            self._later = chain([following], self._later)
 
     def _draw(self) -> None:
         while len(self._coming) < self.most() and (request := next(self._later, None)) is not None:

@@ -99,13 +99,13 @@ class Connect:
         return frozenset(hosts)
 
     def _own(self, asked: Asked) -> frozenset[tuple[str, str, int]]:
-        """The origin of the API, and those that the endpoint names in whole addresses; each in TLS, too."""
+        """The origin of the API, and those that the endpoint names in whole addresses; of port 80 also that of TLS."""
         job = asked.endpoint.job
         asks = [ask.way[1] for ask in job.steps.values()] if job else []
         whole = [path for path in (asked.endpoint.path, *asks) if path and path.startswith(("http://", "https://"))]
         named = [origin(path) for path in whole if "${" not in path.split("/")[2]]
         found = {origin(self.plan.base_url(asked)), *named}
-        return frozenset(found | {("https", host, 443) for _, host, _ in found})
+        return frozenset(found | {("https", host, 443) for _, host, port in found if port == 80})
 
     def _steps(self, asked: Asked) -> dict[str, Sequence[Limiter]]:
         job = asked.endpoint.job

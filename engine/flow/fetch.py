@@ -295,7 +295,7 @@ class Fetcher:
             page = self._send(ready, request, route, certified=True)
             if page.status != 401 or (verdict(route.responses, page) and not session.auth.passing(page)):
                 return page, (session, token)
-            if not pool.refused(session, token, page, before):
+            if not pool.refused(session, token, page, before, route.endpoint):
                 return page, (session, token)
 
     def _placed(self, request: Request, route: Route, pool: Pool | None) -> Session | None:

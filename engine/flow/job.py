@@ -64,7 +64,8 @@ class Export:
                 raise CollectionError(text, "correct urls: it leads to the address of a file, or to a list of them")
             with one_of_many():
                 headers = {name: render(value, {**self.scope, "job": named}) for name, value in fetch.header.items()}
-            yield request_to("GET", urljoin(page.request.url, url), header=_header(headers))
+            # who has such an address may often read the file: what follows its question mark is not shown
+            yield request_to("GET", urljoin(page.request.url, url), header=_header(headers), hides_query=True)
 
     def request(self, ask: Ask, named: Mapping[str, Json]) -> Request:
         """A request of the job, unsigned; raises CollectionError when a name in it is null."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 from urllib.parse import quote, quote_plus
 
 from engine.core import jsontext
 from engine.core.clock import Clock
+from engine.core.credential import Credential
 from engine.core.errors import CollectionError, ConfigError
 from engine.core.kinds import Auth, Moment, Renewal, Token
 from engine.core.settle import inside
@@ -65,6 +68,8 @@ class Session:
     """The limits of its own token."""
     hold: Limiter = field(default_factory=Limiter)
     """Holds it back while the vendor asks for it."""
+    in_vain: set[str] = field(default_factory=set)
+    """The endpoints that refused a new token, too."""
     taken: int = 0
     """How many requests it was taken for."""
     _token: Token | None = None
@@ -109,7 +114,8 @@ class Session:
         words = [word for word in self._kept_back() if word in page.body or word in told]
         body, headers = page.body, dict(page.headers)
         for word in words:
-            body = body.replace(word, b"***")
+            # a number may be anybody's, but for one that stands as a text or in an address
+            body = re.sub(rb'(?<=["=/])' + word, b"***", body) if word.isdigit() else body.replace(word, b"***")
             headers = {name: text.replace(word.decode(), "***") for name, text in headers.items()}
         return replace(page, body=body, headers=headers) if words else page
 
@@ -130,7 +136,7 @@ class Session:
     def _kept_back(self) -> frozenset[bytes]:
         """What no answer may hold: the page's secrets, and each token that was given."""
         if self._hidden is None:
-            self._hidden = frozenset[bytes]().union(*map(_spellings, inside(self.auth, Secret)))
+            self._hidden = frozenset[bytes]().union(*map(_spellings, _credentials(self.auth)))
         return self._hidden
 
 
@@ -169,13 +175,19 @@ class Pool:
             session.taken += 1
             return session, reserve((*limiters, session.hold, *session.limiters), now)
 
-    def refused(self, session: Session, token: Token, page: Page, before: list[Session]) -> bool:
+    def refused(self, session: Session, token: Token, page: Page, before: list[Session], endpoint: str) -> bool:
         """Hear of a 401; gives whether the same request is worth another try, with a new token or another sign-in.
 
-        `before` are the sessions whose 401 this request met already; this one is added.
+        `before` are the sessions whose 401 this request met already; this one is added. An endpoint that refuses a new
+        token, too, means itself: its other requests ask for no more.
         """
         times = before.count(session)
         before.append(session)
+        if session.auth.renewable and not session.auth.passing(page):
+            if times:
+                session.in_vain.add(endpoint)
+            if endpoint in session.in_vain:
+                return self._left_out(session, "status 401")
         session.forget(token, page)
         if session.auth.renewable and times < (MOST_PASSING if session.auth.passing(page) else 1):
             return True
@@ -206,6 +218,20 @@ def _spellings(secret: Secret) -> frozenset[bytes]:
     encoded = base64.b64encode(text.encode()).rstrip(b"=")
     found = frozenset({text.encode(), *written, written[0].replace(b"/", rb"\/"), encoded})
     return found if len(text) >= SHORTEST_CREDENTIAL else frozenset()
+
+
+def _credentials(auth: Auth) -> Iterator[Secret]:
+    """The secrets of a sign-in, but for names that only come from a secret: records may hold those, too."""
+    for name, info in type(auth).model_fields.items():
+        value = getattr(auth, name)
+        if isinstance(value, Auth):
+            yield from _credentials(value)
+        elif not isinstance(value, Secret) or _may_hold(info.annotation, Credential):
+            yield from inside(value, Secret)
+
+
+def _may_hold(annotation: Any, kind: type) -> bool:
+    return annotation is kind or any(_may_hold(one, kind) for one in get_args(annotation))
 
 
 def _drive(steps: Generator[Request, Page, Token], ask: Ask) -> Token:

@@ -132,9 +132,11 @@ class _Collected:
     def _list(self) -> Iterator[Turn | Left | Anew]:
         return self._paged(self._request, self.by.routes[self.asked.name])
 
-    def _paged(self, request_of: Callable[[Window | None], Request], route: Route) -> Iterator[Turn | Left | Anew]:
+    def _paged(
+        self, request_of: Callable[[Window | None], Request], route: Route, *, is_list: bool = True
+    ) -> Iterator[Turn | Left | Anew]:
         endpoint, again = self.asked.endpoint, self.again
-        paginator = endpoint.paginate and endpoint.paginate.filled(self._scope())
+        paginator = endpoint.paginate.filled(self._scope()) if endpoint.paginate and is_list else None
         span = paginator.span(self.by.run.started_at) if paginator else None
 
         def fetch(request: Request) -> Page:
@@ -146,7 +148,7 @@ class _Collected:
             request_of=request_of,
             ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock),
             read=lambda page: decoded(endpoint, with_records(endpoint, page), route.max_bytes),
-            window=self.unit.window or span,
+            window=(self.unit.window or span) if is_list else None,  # a file has no halves
             told=partial(told, endpoint.incremental),
             ending=partial(newest_first, None if paginator and paginator.timed else endpoint.incremental),
             responses=endpoint.responses,
@@ -172,7 +174,7 @@ class _Collected:
         for number, request in enumerate(requests):
             # A file on another host is for whoever has its address: no credential goes there.
             route = files if page and request.origin == page.request.origin else replace(files, session=None)
-            for turn in self._paged(lambda _, one=request: one, route):  # type: ignore[misc]
+            for turn in self._paged(partial(_same, request), route, is_list=False):
                 last = number == len(requests) - 1
                 yield replace(turn, following=number + 1) if isinstance(turn, Turn) and not last else turn
 
@@ -253,6 +255,10 @@ class _Collected:
             say = named(self.unit, f"{left.page.request.describe()}: {say}" if left.scope == "page" else say)
         self.progress.skipped.append(say)
         self.by.emit(Skipped(self.asked.name, left.scope, say))
+
+
+def _same(request: Request, window: Window | None) -> Request:
+    return request
 
 
 def _meta(turn: Turn, number: int, add: Mapping[str, Json], now: float) -> Meta:

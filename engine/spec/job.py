@@ -70,6 +70,8 @@ class Poll(Ask):
 
     @model_validator(mode="after")
     def _one_way(self) -> Poll:
+        if self.every.seconds <= 0:
+            raise Mistake("job", "it would be asked without a pause", "write every: 10s")
         if self._ways() != 1:
             raise Mistake("job", "a job is polled with get, post or put", 'write get: "/exports/${job.id}"')
         return self
@@ -92,7 +94,9 @@ class Fetch(Ask):
         None, description="JMESPath over the page before (of locate, else poll, else create) to one address or several."
     )
     auth: Literal["none", "connection"] = Field(
-        "connection", description="Whether requests for the files are signed; none for files on another host."
+        "connection",
+        description="Whether requests for the files are signed; those on another origin than the page that names them "
+        "never are.",
     )
     decode: Decode | None = Field(
         None,

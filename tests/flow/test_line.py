@@ -215,7 +215,12 @@ def test_a_compression_that_nobody_asked_for_is_told() -> None:
 def test_a_bomb_is_refused_when_it_passes_the_limit(coding: bytes) -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
     bomb = gzip.compress(bomb) if b"," in coding else bomb
-    words = _problem(answering(json_answer(bomb, b"Content-Encoding: " + coding)), max_bytes=1_000_000)
+
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        head_of(connection)
+        connection.sendall(json_answer(bomb, b"Content-Encoding: " + coding))
+
+    words = _problem(talk, max_bytes=1_000_000)
     assert "the answer is larger than 1,000,000 bytes" == words
 
 
