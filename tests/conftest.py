@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 # A slow machine is no defect, and what fails once in CI must fail there again.
 settings.register_profile("engine", deadline=None, derandomize="CI" in os.environ, print_blob=True)
-settings.load_profile("engine")
+settings.register_profile("quick", settings.get_profile("engine"), max_examples=20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The run that leaves the slow tests out tries fewer examples of each law, too."""
+    settings.load_profile("quick" if "not slow" in config.option.markexpr else "engine")
+
 
 CHROMIUM = "@sparticuz/chromium@153.0.0"
 CHROMIUM_SHA512 = "jiGWqSvPMdu4+P9TilYqAR7yEGPEHINx+lCvE/NqNO/EHYzF/x1hUiI5T6ioVIt7dEy7n88byyT0vk+dnsgQwA=="

@@ -134,4 +134,5 @@ def _finding(document: Document, error: Any) -> Finding:
             f"known here: {', '.join(known)}",
             key=True,
         )
-    return document.finding(error["loc"], "config", EXPECTED.get(error["type"], str(error["msg"]).lower()))
+    form = EXPECTED.get(error["type"])
+    return document.finding(error["loc"], "config", f"{form} is expected" if form else str(error["msg"]).lower())

@@ -140,6 +140,7 @@ class Engine:
         from engine.flow.publish import Shelf
 
         source = self.page(tool)
+        check_page(source)
         name = source.pipeline.tool
         config, secret = self.config.params.get(name, {}), self.config.secrets.get(name, {})
         unset = self.config.unset(name)

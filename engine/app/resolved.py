@@ -10,9 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from engine.core.decoding import Chain
+from engine.core.errors import SpecError
 from engine.core.kinds import Part
 from engine.core.template import Template
 from engine.spec import yamlfile
+from engine.spec.lint import lint
+from engine.spec.lint.secrets import written_secrets
 from engine.spec.read import Source
 from engine.spec.yamlfile import Node
 
@@ -22,7 +25,9 @@ Origins = Mapping[Any, str]
 
 
 def resolved(source: Source) -> str:
-    """The page as YAML that reads back as the same page."""
+    """The page as YAML that reads back as the same page; raises SpecError for one with a secret written out."""
+    if found := lint(source, [written_secrets]):
+        raise SpecError("a secret stands on the page", findings=tuple(found))
     origins = _origins(source)
     return "\n".join(_model(source.pipeline, source.document.root, 0, origins)) + "\n"
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from engine.cli.text import clean, console, count, table
 
 Json = Any
+WIDEST = 100
+"""Letters of a column: the steps of one job must not make each line as wide as theirs."""
 
 
 def show(plan: Mapping[str, Json]) -> None:
@@ -29,7 +31,7 @@ def show(plan: Mapping[str, Json]) -> None:
         (number, one["endpoint"], f"{one['method']} {one['url'].removeprefix(base)}", "; ".join(one["how"]))
         for number, one in enumerate(plan["endpoints"], 1)
     ]
-    out.print(table(("", "endpoint", "request", "how"), rows, right=("",)))
+    out.print(table(("", "endpoint", "request", "how"), rows, right=("",), widest=WIDEST))
     _fine_print(out, plan)
     out.print()
     made = [(number, one["table"], _from(one), _stages(one)) for number, one in enumerate(plan["tables"], 1)]

@@ -60,6 +60,8 @@ class Lines:
                 self.say(f"{event.tool}: run {event.run}" + (" (SIMULATED)" if event.simulated else ""))
             case events.Waiting() if event.seconds >= LONG_SECONDS:
                 self.say(f"{event.endpoint}: waiting {event.seconds:,.0f} s, {event.why}")
+            case events.Noted():
+                self.say(f"{event.endpoint}: {event.text}")
             case events.Skipped():
                 self.words[event.endpoint][event.say] = None
             case events.EndpointEnded():

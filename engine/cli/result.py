@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.cli.text import called, clean, console, count, gaps, table
+from engine.cli.text import MOST_GAPS, called, clean, console, count, gaps, short, table
 
 Json = Any
 COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
@@ -82,7 +82,9 @@ def _errors(result: Mapping[str, Json]) -> Iterator[str]:
 def _made(made: Mapping[str, Json], told: Sequence[str]) -> str:
     words = ["the version before stays"] if made["kept_previous"] else []
     words += [] if made["complete"] else ["incomplete"]
-    return "; ".join([*words, *_untold(made["notes"], told)])
+    notes = _untold(made["notes"], told)
+    more = [f"and {len(notes) - MOST_GAPS:,} more"] if len(notes) > MOST_GAPS else []
+    return "; ".join([*words, *map(short, notes[:MOST_GAPS]), *more])
 
 
 def _broken(result: Mapping[str, Json]) -> Iterator[tuple[str, ...]]:

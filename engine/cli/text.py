@@ -15,6 +15,8 @@ from rich.table import Table
 
 PIPE_WIDTH = 100_000
 """A line of a file or a pipe is a line, however long."""
+MOST_LETTERS = 160
+"""Of a reason beside a table or endpoint; it stands whole in `--json`, and below where it is an error."""
 MOST_GAPS = 3
 """Gaps of one endpoint that a screen names; `--json` names all."""
 
@@ -39,14 +41,22 @@ def console() -> Console:
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), fold: bool = True
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Sequence[str] = (),
+    fold: bool = True,
+    widest: int | None = None,
 ) -> Table:
-    """Rows below their heads, the columns `right` aligned to the right; what is too wide is folded or cut."""
+    """Rows below their heads, the columns `right` aligned to the right; what is too wide is folded or cut.
+
+    No column is wider than `widest`, also where a line may be longer.
+    """
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
         side: Literal["left", "right"] = "right" if head in right else "left"
         whole = not fold or head in right
-        made.add_column(head, justify=side, no_wrap=whole, overflow="fold" if fold else "ellipsis")
+        made.add_column(head, justify=side, no_wrap=whole, overflow="fold" if fold else "ellipsis", max_width=widest)
     for row in rows:
         made.add_row(*(clean(cell) for cell in row))
     return made
@@ -56,9 +66,14 @@ def gaps(skipped: Sequence[str], missing: Sequence[str]) -> str:
     """Why something was left out or is missing: the first of each, and how many more there are."""
     said = []
     for word, texts in (("skipped", skipped), ("missing", missing)):
-        said += [f"{word}: {text}" for text in texts[:MOST_GAPS]]
+        said += [short(f"{word}: {text}") for text in texts[:MOST_GAPS]]
         said += [f"and {len(texts) - MOST_GAPS:,} more"] if len(texts) > MOST_GAPS else []
     return "; ".join(said)
+
+
+def short(text: str) -> str:
+    """The beginning of a text that is too long to stand beside others."""
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
 
 
 def called() -> str:

@@ -54,6 +54,14 @@ class Waiting(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """Something takes long and goes on, in words."""
+
+    endpoint: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped(Event):
     """An endpoint, unit or page was left out, with the page's own words."""
 

@@ -94,6 +94,9 @@ def _quoted(text: str, *, keep: str) -> str:
     # Encoding leaves dots alone, and servers take even %2E%2E for a step upwards.
     if {".", ".."}.intersection(text.split("/") if keep else [text]):
         raise Mistake("template", 'a value that is "." or ".." would lead to another path')
+    if not text:
+        fix = "set it, or leave such records out with where of for_each"
+        raise Mistake("template", "an empty text would lead to another path", fix)
     return quote(text, safe=keep)
 
 

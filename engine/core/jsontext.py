@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import Any
@@ -36,10 +37,18 @@ def is_whole(text: bytes) -> bool:
     return True
 
 
+def other_charset(text: bytes) -> str:
+    """Why a text is JSON only once its charset is said; an empty text where it is not."""
+    if text.startswith(codecs.BOM_UTF8):
+        return "JSON behind a byte order mark, which JSON does not allow"
+    marked = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if marked or (b"\0" in text[:2] and text[:4].replace(b"\0", b"")[:1] in (b"{", b"[")):
+        return "in UTF-16 or UTF-32, where JSON is in UTF-8"
+    return ""
+
+
 def flaw(text: bytes) -> str:
     """Why a text that may well be whole is no JSON; an empty text where nothing is known but that it is none."""
-    if text.startswith(b"\xef\xbb\xbf"):
-        return "JSON behind a byte order mark, which JSON does not allow"
     words: list[str] = []
     try:
         msgspec.json.decode(text, type=msgspec.Raw)

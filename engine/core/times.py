@@ -23,7 +23,7 @@ class TimeFormat(Spelled):
     def check(cls, text: str) -> None:
         """Raise Mistake for a form that is unknown, or that some systems write in other ways."""
         if not is_form(text):
-            raise Mistake("value", f'"{text}" is not {cls.says}')
+            raise cls.wrong(f'"{text}"')
 
 
 def instant_of(value: Json, forms: Sequence[str]) -> datetime:

@@ -35,7 +35,13 @@ class Spelled(str):
     def check(cls, text: str) -> None:
         """Raise Mistake when the text cannot be read."""
         if cls.pattern and not re.fullmatch(cls.pattern, text):
-            raise Mistake("value", f'"{text}" is not {cls.says}')
+            raise cls.wrong(f'"{text}"')
+
+    @classmethod
+    def wrong(cls, shown: str) -> Mistake:
+        """What is wrong with a value that is none of its kind; what `says` has behind "write" is the mend."""
+        what, _, write = cls.says.partition("; write ")
+        return Mistake("value", f"{shown} is not {what}", write and f"write {write}")
 
     @classmethod
     def read(cls, value: Any) -> Self:
@@ -43,7 +49,7 @@ class Spelled(str):
         if isinstance(value, Spelled) and cls is Spelled:
             return value  # type: ignore[return-value]  # already read as one of its kinds
         if not isinstance(value, str):
-            raise Mistake("value", f"{value!r} is not {cls.says}")
+            raise cls.wrong(repr(value))
         cls.check(value)
         return cls(value)
 
@@ -163,7 +169,7 @@ class TableName(Spelled):
     """A table of the page."""
 
     pattern = r"[a-z_][a-z0-9_]*"
-    says = "the name of a table: lower-case letters, digits and _"
+    says = "the name of a table; write lower-case letters, digits and _"
 
 
 class CellRange(Spelled):
@@ -177,4 +183,4 @@ class EndpointName(Spelled):
     """An endpoint of the page."""
 
     pattern = r"[a-z_][a-z0-9_]*"
-    says = "the name of an endpoint: lower-case letters, digits and _"
+    says = "the name of an endpoint; write lower-case letters, digits and _"

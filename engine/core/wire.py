@@ -42,7 +42,14 @@ class Place(Spelled):
 
 
 def as_text(value: Json) -> str:
-    """A scalar as it goes over the wire: numbers by their source text, booleans in lower case."""
+    """A scalar as it goes over the wire: numbers by their source text, booleans in lower case.
+
+    Raises Mistake for an object or a list, which have no text.
+    """
+    if isinstance(value, Mapping):
+        raise Mistake("template", "an object cannot be sent here", "name one of its fields")
+    if isinstance(value, (list, tuple)):
+        raise Mistake("template", "a list cannot be sent here", "write ${…|join(',')}")
     return str(source_text(value))
 
 

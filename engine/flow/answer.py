@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from engine.core import encoded, jsontext, redact, select, template
 from engine.core.errors import CollectionError, Json, Mistake
-from engine.core.template import Template
+from engine.core.filters import Unwritable, as_json, as_text
+from engine.core.template import Expression, Template
 from engine.core.times import instant_of
 from engine.core.wire import Page
 from engine.flow.raw import rows_in
@@ -24,6 +26,8 @@ FIXES = {
     404: "check the path and base_url",
 }
 LATER = "try again later: what was kept stays kept"
+UNSAID = "…"
+"""Stands in the words of a response rule for what the answer does not have."""
 SENTENCE = "error.message || message || error_description || error || errors[0].message || errors[0].detail"
 """Where vendors say what is wrong. Source: AIP-193, RFC 6749, GraphQL, JSON:API, among many."""
 
@@ -44,12 +48,20 @@ def verdict(responses: Sequence[Response], page: Page) -> Verb | None:
 
 
 def said(words: Template, page: Page, scope: Mapping[str, Json]) -> str:
-    """The words of a response rule, filled; raises CollectionError where a name in them has no value."""
-    try:
+    """The words of a response rule, filled; `…` stands where a name in them has no value."""
+    answer: Json = {}
+    with suppress(Mistake):
         answer = page.answer if page.body.lstrip().startswith((b"{", b"[")) else {}
-        return str(template.render(words, {**scope, "answer": answer or {}}))
-    except Mistake as mistake:
-        raise CollectionError(f"{words}: {mistake}", mistake.fix) from None
+    whole = {**scope, "answer": answer or {}}
+    return "".join(one if isinstance(one, str) else _word(one, whole) for one in template.compile(words).pieces)
+
+
+def _word(word: Expression, scope: Mapping[str, Json]) -> str:
+    try:
+        value = as_json(word.evaluate(scope))
+        return jsontext.canonical(jsontext.plain(value)) if isinstance(value, list | dict) else as_text(value)
+    except (Mistake, Unwritable):
+        return UNSAID
 
 
 def with_records(endpoint: Endpoint, page: Page) -> Page:
@@ -89,8 +101,11 @@ def accepted(endpoint: Endpoint, page: Page) -> Page:
     return page
 
 
-def decoded(endpoint: Endpoint, page: Page, most_bytes: int) -> Page:
-    """The page with the encoded fields of its records decoded; raises CollectionError where one is not what it says."""
+def decoded(endpoint: Endpoint, page: Page, most_bytes: int, mask: Callable[[bytes], bytes]) -> Page:
+    """The page with the encoded fields of its records decoded, and masked: secrets show only now.
+
+    Raises CollectionError where a field is not what it says.
+    """
     fields = endpoint.decode_fields
     if not fields:
         return page
@@ -99,7 +114,7 @@ def decoded(endpoint: Endpoint, page: Page, most_bytes: int) -> Page:
     except encoded.NotEncoded as error:
         fix = "look at what the vendor sends, and correct decode_fields"
         raise CollectionError(f"{page.request.describe()}: {error}", fix) from None
-    return replace(page, rows=[jsontext.write(record) for record in records])
+    return replace(page, rows=[mask(jsontext.write(record)) for record in records])
 
 
 def real_path(endpoint: Endpoint, what: Literal["address", "records"]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urljoin
 
-from engine.core import jsontext
 from engine.core.clock import Clock
 from engine.core.errors import CollectionError, ConfigError
 from engine.core.events import Sink, Waiting
@@ -27,7 +25,7 @@ from engine.flow.line import Broken, Late, Line, Patience
 from engine.flow.retry import LONGEST_SECONDS, PUSHING, STATUSES, Policy, retry_after_seconds, ruled
 from engine.flow.session import Pool, Session
 from engine.flow.trust import Trust
-from engine.flow.unpack import unpacker
+from engine.flow.unpack import must_be_json, unpacker
 from engine.spec.answers import Decode, RenewAuth, Response, Retry, Wait
 from engine.spec.collect import Learn
 
@@ -231,15 +229,15 @@ class Fetcher:
             elif 200 <= page.status < 300:
                 tried.page = self._unpacked(page, route, tried.signer)
                 if tried.page.received is None and not _is_cookie(tried.page, route):
-                    _must_be_json(tried.page)
+                    must_be_json(tried.page)
         except TooLarge:  # told of the request as it was before signing, which may put a key into the query
             text = f"{_asked(request, route)}: the answer is larger than {route.max_bytes:,} bytes"
             fix = "ask for smaller pages, or raise connection.max_page"
             raise CollectionError(text, fix, context={"request": _asked(request, route)}) from None
-        except (Broken, Undecodable) as error:
-            tried.problem = str(error)
-            if isinstance(error, Late):
-                tried.fix = "try again later; if the vendor is that slow, raise connection.timeout"
+        except Undecodable as error:
+            tried.problem, tried.fix = str(error), route.real_path or error.fix
+        except Broken as error:
+            tried.problem, tried.fix = str(error), error.fix
         return tried
 
     def _unpacked(self, page: Page, route: Route, signer: Signer | None) -> Page:
@@ -253,18 +251,21 @@ class Fetcher:
     def _follow(self, request: Request, route: Route) -> tuple[Page, Signer | None]:
         """One answer, through redirects to allowed hosts; to another origin they go on without sign-in."""
         home = request.origin
-        asked = request
+        asked, cookies = request, False
         for _ in range(MOST_REDIRECTS + 1):
             page, signer = self._exchange(asked, route, at_home=asked.origin == home)
             if page.status not in REDIRECTS or "location" not in page.headers or _is_cookie(page, route):
                 page = page if asked is request else replace(page, request=request)
                 return (signer[0].masked(page) if signer else page), signer
-            asked = self._redirected(asked, page, route)
+            asked, cookies = self._redirected(asked, page, route), cookies or "set-cookie" in page.headers
             if route.is_sign_in and asked.origin != home:
                 raise CollectionError(
                     f"{_asked(request, route)} redirects to another address, which would get the credentials",
                     "correct the address of the sign-in",
                 )
+        if cookies:  # the next try would be led around as well
+            text = f"{_asked(request, route)}: more than {MOST_REDIRECTS} redirects, which set a cookie; none is kept"
+            raise CollectionError(text, "sign in with connection.auth: login, read: cookies.NAME, send: cookie.NAME")
         raise Broken(f"more than {MOST_REDIRECTS} redirects")
 
     def _redirected(self, asked: Request, page: Page, route: Route) -> Request:
@@ -375,22 +376,6 @@ def _no_header(auth: Auth, name: str, text: str) -> ConfigError:
 def _is_cookie(page: Page, route: Route) -> bool:
     """Whether a sign-in was answered with a cookie: then neither where it leads to nor what it shows matters."""
     return route.is_sign_in and "set-cookie" in page.headers and page.status not in (307, 308)
-
-
-def _must_be_json(page: Page) -> None:
-    """A good status with a body that is HTML, empty or cut off is worth a new try."""
-    if page.status == 204:
-        return
-    body = page.body.lstrip()
-    if not body:
-        raise Broken("an empty answer")
-    if body.startswith(b"<"):
-        raise Broken("HTML instead of JSON")
-    if not jsontext.is_whole(body):
-        if flaw := jsontext.flaw(body):  # the next try would bring the same
-            fix = "write decode: json" if body.startswith(codecs.BOM_UTF8) else "report it to the vendor"
-            raise CollectionError(f"{page.request.describe()}: the answer is {flaw}", fix)
-        raise Broken("an answer that is not whole JSON")
 
 
 def _gave_up(asked: str, tried: _Try, times: int, real_path: str) -> CollectionError:

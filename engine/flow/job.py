@@ -12,8 +12,8 @@ from engine.core.errors import CollectionError, Json
 from engine.core.events import Sink, Waiting
 from engine.core.select import SelectError
 from engine.core.values import Duration
-from engine.core.wire import Page, Request, request_to
-from engine.flow.plan import Asked, Plan, one_of_many, render, sent
+from engine.core.wire import Page, Request, as_text, request_to
+from engine.flow.plan import Asked, Plan, one_of_many, sent
 from engine.spec.job import Ask, Fetch, Poll
 
 
@@ -63,7 +63,7 @@ class Export:
                 text = f"{page.request.describe()}: urls: {fetch.urls} leads to {url!r}, which is no address"
                 raise CollectionError(text, "correct urls: it leads to the address of a file, or to a list of them")
             with one_of_many():
-                headers = {name: render(value, {**self.scope, "job": named}) for name, value in fetch.header.items()}
+                headers = {name: sent(value, {**self.scope, "job": named}) for name, value in fetch.header.items()}
             # who has such an address may often read the file: what follows its question mark is not shown
             yield request_to("GET", urljoin(page.request.url, url), header=_header(headers), hides_query=True)
 
@@ -121,4 +121,4 @@ def _sentence(page: Page) -> str:
 
 
 def _header(headers: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(value)) for name, value in headers.items() if value is not None)
+    return tuple((name, as_text(value)) for name, value in headers.items() if value is not None)

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
-from engine.core import jsontext
 from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json, StorageError
+from engine.flow.marks import LATER, MARKED
+from engine.flow.marks import Kind as Kind
+from engine.flow.marks import Mark as Mark
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -30,35 +32,13 @@ CREATE TABLE IF NOT EXISTS collections (
 CREATE TABLE IF NOT EXISTS watermarks (
   tool TEXT NOT NULL, endpoint TEXT NOT NULL, kind TEXT NOT NULL, partition TEXT NOT NULL, value TEXT NOT NULL,
   binding TEXT NOT NULL DEFAULT '{}', since TEXT NOT NULL DEFAULT '', seen TEXT,
-  PRIMARY KEY (tool, endpoint, kind, partition));
+  basis TEXT NOT NULL DEFAULT '', PRIMARY KEY (tool, endpoint, kind, partition));
 CREATE TABLE IF NOT EXISTS kept (tool TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tool, name));
 CREATE TABLE IF NOT EXISTS fences (tool TEXT PRIMARY KEY, fence INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS schedules (
   tool TEXT NOT NULL, schedule TEXT NOT NULL, clock TEXT NOT NULL, taken TEXT NOT NULL, run TEXT, status TEXT,
   ended_at TEXT, PRIMARY KEY (tool, schedule));
 """
-
-MARKED = """
-INSERT INTO watermarks (tool, endpoint, kind, partition, value, binding, since, seen) VALUES (?,?,?,?,?,?,?,?)
-ON CONFLICT (tool, endpoint, kind, partition) DO UPDATE SET binding=excluded.binding, seen=excluded.seen,
-  since=CASE WHEN excluded.value IN ('', value) THEN since ELSE excluded.since END,
-  value=CASE WHEN excluded.value='' THEN value ELSE excluded.value END
-"""
-Kind = Literal["window", "changed"]
-
-
-@dataclass(frozen=True)
-class Mark:
-    """How far one partition of an endpoint was read."""
-
-    kind: Kind
-    partition: str
-    value: str = ""
-    """Until when it was read, or the value of `when_changed` it was read at; empty: as it was, at first not at all."""
-    binding: Mapping[str, Json] = field(default_factory=dict)
-    at: str = ""
-    """When the run began that saw its parent; of a mark that is there, the run that moved it."""
-    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -329,6 +309,11 @@ class Ledger:
         )
         return {str(partition): str(value) for partition, value in rows}
 
+    def outdated(self, tool: str, endpoint: str, basis: str) -> set[str]:
+        """The partitions that another request read than the one of this `basis`; older engines did not note theirs."""
+        sql = "SELECT partition FROM watermarks WHERE tool=? AND endpoint=? AND value<>'' AND basis NOT IN ('', ?)"
+        return {str(partition) for (partition,) in self._ask(sql, (tool, endpoint, basis))}
+
     def marks(self, tool: str) -> list[Mark]:
         """All marks of a tool, by endpoint, in the order in which their parents were first seen."""
         rows = self._ask(
@@ -383,18 +368,12 @@ def _storage(error: Exception) -> StorageError:
 
 
 def _move(base: sqlite3.Connection, tool: str, endpoint: str, marks: Iterable[Mark]) -> None:
-    base.executemany(
-        MARKED,
-        (
-            (tool, endpoint, m.kind, m.partition, m.value, jsontext.canonical(m.binding), m.value and m.at, m.at)
-            for m in marks
-        ),
-    )
+    base.executemany(MARKED, (mark.row(tool, endpoint) for mark in marks))
 
 
 def _widen(base: sqlite3.Connection) -> None:
     """Give a ledger of an older engine the columns that came later."""
     known = {row[1] for row in base.execute("PRAGMA table_info(watermarks)")}
-    for name, kind in (("binding", "NOT NULL DEFAULT '{}'"), ("since", "NOT NULL DEFAULT ''"), ("seen", "")):
+    for name, kind in LATER.items():
         if name not in known:
             base.execute(f"ALTER TABLE watermarks ADD COLUMN {name} TEXT {kind}")

@@ -47,9 +47,13 @@ Connected = SimpleQueue[socket.socket | OSError | UnicodeError]
 class Broken(Exception):
     """A try that brought no usable answer, with the reason in plain words."""
 
+    fix = ""
+
 
 class Late(Broken):
     """A try that took too long."""
+
+    fix = "try again later; if the vendor is that slow, raise connection.timeout"
 
 
 @dataclass(frozen=True)
@@ -226,9 +230,8 @@ class Line:
         if manager is None:
             context = self._trust.context(certified=certified) if scheme == "https" else None
             if proxy:
-                address = f"http://{bracketed(proxy.host)}:{proxy.port}"
                 manager = urllib3.ProxyManager(
-                    address, num_pools=MOST_IDLE, proxy_headers=dict(proxy.header), ssl_context=context
+                    proxy.address, num_pools=MOST_IDLE, proxy_headers=dict(proxy.header), ssl_context=context
                 )
             else:
                 manager = urllib3.PoolManager(num_pools=MOST_IDLE, ssl_context=context)
@@ -289,10 +292,12 @@ def _broken(
     if isinstance(error, ProxyError) and str(error.original_error).startswith("Tunnel connection failed: ") and proxy:
         return refused(proxy, str(error.original_error).partition(": ")[2])
     cause = error.original_error if isinstance(error, ProxyError) else error
+    if isinstance(cause, NewConnectionError):  # before what it is a kind of: a timeout
+        if isinstance(cause.__cause__, ConnectionRefusedError):
+            return Broken(f"no connection to {shown}: it was refused")
+        return Broken(f"no connection to {shown} ({cause.__cause__ or cause})")
     if isinstance(cause, ConnectTimeoutError | TimeoutError | ReadTimeoutError) and not exchange.is_sent:
         return Late(f"no connection to {shown} within {min(patience.connect, patience.request):g} s")
-    if isinstance(cause, NewConnectionError):
-        return Broken(f"no connection to {shown} ({cause.__cause__ or cause})")
     if isinstance(cause, ReadTimeoutError) and patience.read < patience.request:
         return Late(f"nothing came for {patience.read:g} s")
     if isinstance(cause, ReadTimeoutError):
@@ -311,11 +316,6 @@ def refused(proxy: Proxy, words: str) -> Broken | CollectionError:
         fix = f"set its user: connection.proxy: http://${{secret.proxy_user}}:${{secret.proxy_password}}@{proxy.shown}"
         return CollectionError(f"the proxy {proxy.shown} wants to know who asks (status 407)", fix)
     return Broken(f"the proxy {proxy.shown} refused with {words.strip()}")
-
-
-def bracketed(host: str) -> str:
-    """A host as it stands in an address."""
-    return f"[{host}]" if ":" in host else host
 
 
 def connected(host: str, port: int, seconds: float) -> socket.socket:

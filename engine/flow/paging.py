@@ -11,14 +11,18 @@ from typing import Protocol
 from engine.core.errors import CollectionError, Json, Mistake
 from engine.core.kinds import Cursor, Paginator
 from engine.core.select import SelectError
+from engine.core.values import Duration
 from engine.core.window import Window
 from engine.core.wire import Page, Request
-from engine.flow.answer import said, verdict
+from engine.flow.answer import UNSAID, said, verdict
 from engine.flow.guard import Guard, Unsettled
 from engine.spec.answers import Fail, ReducePage, Response, Skip, SplitWindow, Stop
 
 MOST_SKIPPED_PAGES = 10
 """After so many skipped pages in a row a unit is given up: without a total, an offset has no end of its own."""
+
+MANY_SPLITS = 100
+"""Each time that a window was split so often it is told: a long span makes many requests of one."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,9 @@ class Asks(Protocol):
 class _Split(Exception):
     """A window is asked for in halves."""
 
-    def __init__(self, halves: Sequence[Window]) -> None:
+    def __init__(self, halves: Sequence[Window], smallest: Duration) -> None:
         super().__init__()
-        self.halves = halves
+        self.halves, self.smallest = halves, smallest
 
 
 @dataclass
@@ -82,11 +86,13 @@ class Paging:
     responses: Sequence[Response] = ()
     scope: dict[str, Json] = field(default_factory=dict)
     """What the words of response rules may name, besides the answer."""
+    note: Callable[[str], None] = lambda text: None
+    """Hears what takes long, in words."""
 
     def turns(self) -> Iterator[Turn | Left | Anew]:
         """Every page to be kept, in order, and what is left out. Raises CollectionError where something is missing."""
         windows: list[Window | None] = [self.window]
-        at, again = 0, False
+        at, again, splits = 0, False, 0
         while at < len(windows):
             begun = False
             try:
@@ -96,6 +102,9 @@ class Paging:
                 at += 1
                 continue
             except _Split as split:
+                splits += 1
+                if splits % MANY_SPLITS == 0:
+                    self.note(f"split_window: {splits:,} splits so far, down to windows of {split.smallest} (smallest)")
                 windows[at : at + 1] = split.halves
                 if not begun:  # the windows before it stay as they were read
                     continue
@@ -170,11 +179,14 @@ class Paging:
             if window is None or halves is None:
                 why = "there is no window to split" if window is None else f"its window is {verb.smallest} or shorter"
                 raise CollectionError(f"{asked}: status {page.status}, and {why}", "allow smaller windows, or skip it")
-            raise _Split(halves)
+            raise _Split(halves, verb.smallest)
         return verb if isinstance(verb, (Skip, Stop, ReducePage)) else None
 
     def _left(self, skip: Skip, page: Page) -> Left:
-        return Left(skip.scope, said(skip.say, page, self.scope), page)
+        say = said(skip.say, page, self.scope)
+        if UNSAID in say and skip.scope != "page":  # a page is named in any case
+            say = f"{page.request.describe()}: {say}"
+        return Left(skip.scope, say, page)
 
 
 def _reduced(paginator: Paginator, cursor: Cursor, verb: ReducePage, request: Request) -> tuple[Paginator, Cursor]:

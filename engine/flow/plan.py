@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from engine.core import template
+from engine.core import jsontext, template
 from engine.core.clock import rfc3339
 from engine.core.errors import CollectionError, ConfigError, Json, Mistake, nearest
 from engine.core.kinds import Auth
@@ -19,17 +20,20 @@ from engine.core.template import Template
 from engine.core.times import first_instant, written
 from engine.core.values import Secret, param_of
 from engine.core.window import Window
-from engine.core.wire import Media, Place, Request, as_pairs, as_text, request_to
+from engine.core.wire import Media, Pairs, Place, Request, as_pairs, as_text, request_to
 from engine.flow import parents
 from engine.flow.parents import Binding as Binding
 from engine.flow.parents import Origins as Origins
 from engine.flow.parents import grouped as grouped
 from engine.spec.collect import Endpoint
 from engine.spec.fields import Joined
-from engine.spec.foreach import Parent
+from engine.spec.foreach import NAMESPACES, Parent
 from engine.spec.model import Pipeline
 
 ACCEPT = Place("header.Accept")
+WITHOUT = "set it, or leave such records out with where of for_each"
+CHOSEN = re.compile(r"\sif\s")
+"""In a template that says itself when there is nothing to send: `${a if b}`."""
 
 
 @dataclass(frozen=True)
@@ -147,13 +151,13 @@ class Plan:
     ) -> Request:
         """A request to a path or a whole address, with what the connection sends always. Raises ConfigError."""
         connection, path = self.pipeline.connection, path or ""
-        target = str(render(path, scope, path=not template.compile(path).whole))
+        target = _target(path, scope)
         url = target if target.startswith(("http://", "https://")) else self.base_url(asked) + target
         fields = {**connection.query, **query}
-        pairs = tuple(pair for name, value in fields.items() for pair in as_pairs(name, sent(value, scope)))
-        request = request_to(method, url, query=pairs)
+        request = request_to(method, url, query=_pairs(fields, scope))
         for name, value in {**connection.header, **header}.items():
-            request = request.put(Place(f"header.{name}"), render(value, scope))
+            with _field(name):
+                request = request.put(Place(f"header.{name}"), sent(value, scope))
         return request
 
     def add(self, asked: Asked, binding: Binding, run: Mapping[str, Json], window: Window | None) -> dict[str, Json]:
@@ -282,10 +286,49 @@ def one_of_many() -> Iterator[None]:
         raise CollectionError(error.message, error.fix) from None
 
 
+@contextmanager
+def _field(name: str) -> Iterator[None]:
+    """Say in which field of a request something cannot be sent."""
+    try:
+        yield
+    except Mistake as mistake:
+        raise ConfigError(f"{name}: {mistake}", mistake.fix) from None
+
+
+def _pairs(fields: Mapping[str, Any], scope: Mapping[str, Any]) -> Pairs:
+    """The fields of a query or a form; raises ConfigError for one that has no text."""
+    found: list[tuple[str, str]] = []
+    for name, value in fields.items():
+        with _field(name):
+            found += as_pairs(name, sent(value, scope))
+    return tuple(found)
+
+
+def _target(path: str, scope: Mapping[str, Any]) -> str:
+    """The path or address that is asked; raises ConfigError where one template gives neither."""
+    if not template.compile(path).whole:
+        return str(render(path, scope, path=True))
+    target = render(path, scope)
+    if isinstance(target, str) and target:
+        return target
+    raise ConfigError(f"{path}: {jsontext.canonical(target)} is no path", WITHOUT)
+
+
+def _filled(text: Template, scope: Mapping[str, Any]) -> Json:
+    """A value that is sent; raises ConfigError where a field of a parent is null: without it all is asked for."""
+    value = render(text, scope)
+    named = [one for one in template.compile(text).references if one.namespace not in NAMESPACES]
+    if value is None and named and not CHOSEN.search(text):
+        name = named[0]
+        fix = f"write ${{{name}|default('')}} to send an empty text, ${{{name} if {name}}} to leave it out"
+        raise ConfigError(f"{text}: {name} is null or missing, and it is sent", fix)
+    return value
+
+
 def sent(value: Any, scope: Mapping[str, Any]) -> Json:
-    """A value of a query or body with its templates filled; a field of a body whose template gives null is left out."""
+    """A value of a request with its templates filled; a field of a body whose template gives null is left out."""
     if isinstance(value, Template):
-        value = render(value, scope)
+        value = _filled(value, scope)
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, Joined):
@@ -304,10 +347,9 @@ def _body(endpoint: Endpoint, scope: Mapping[str, Any]) -> tuple[Json, Media]:
     """The body of a request, and how it goes."""
     if endpoint.graphql:
         return {"query": endpoint.graphql.query, "variables": sent(endpoint.graphql.variables, scope)}, "json"
-    if endpoint.form:
-        return sent(endpoint.form, scope), "form"
-    if endpoint.multipart:
-        return sent(endpoint.multipart, scope), "multipart"
+    if fields := endpoint.form or endpoint.multipart:
+        _pairs(fields, scope)  # what has no text is found here, not where it is sent
+        return sent(fields, scope), "form" if endpoint.form else "multipart"
     return sent(endpoint.body, scope), "json"
 
 

@@ -83,7 +83,7 @@ class Walk:
         finally:
             fetcher.close()
             self.result.failures = list(crawler.failures.values())
-            self.result.notes += session.notes if session else []
+            self.result.notes += [*(session.notes if session else []), *crawler.units.notes]
         self.result.settle()
 
     def process(self, through: str = "analytics") -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
-from urllib.parse import quote, quote_plus
 
-from engine.core import jsontext
 from engine.core.clock import Clock
 from engine.core.credential import Credential
 from engine.core.errors import CollectionError, ConfigError
@@ -19,15 +15,16 @@ from engine.core.kinds import Auth, Moment, Renewal, Token
 from engine.core.settle import inside
 from engine.core.values import Rate, Secret
 from engine.core.wire import Page, Request
+from engine.flow.hidden import Hidden, hidden, masked
 from engine.flow.ledger import Ledger
 from engine.flow.limits import Limiter, free_at, reserve
 
-SHORTEST_CREDENTIAL = 8
-"""What is shorter stands in other words as well."""
 LASTING = frozenset({200, 201, 302, 303, 400, 401, 403})
 """The statuses with which a sign-in is refused for good, the good ones when they bring no token; others may pass."""
 MOST_PASSING = 5
 """So many 401 that refuse nothing, such as a nonce that is too old, does one request go through."""
+
+LOSSLESS = ("utf-8", "surrogatepass")
 
 Ask = Callable[[Request], Page]
 
@@ -76,7 +73,7 @@ class Session:
     _signed: int = 0
     _kept: Secret | None = None
     _refused: Page | None = None
-    _hidden: frozenset[bytes] | None = None
+    _hidden: frozenset[Hidden] | None = None
     _refusal: CollectionError | ConfigError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -110,20 +107,20 @@ class Session:
 
     def masked(self, page: Page) -> Page:
         """An answer without the secrets that sign the requests: some vendors repeat them."""
-        told = "\n".join(page.headers.values()).encode(errors="replace")
-        words = [word for word in self._kept_back() if word in page.body or word in told]
-        body, headers = page.body, dict(page.headers)
-        for word in words:
-            # a number may be anybody's, but for one that stands as a text or in an address
-            body = re.sub(rb'(?<=["=/])' + word, b"***", body) if word.isdigit() else body.replace(word, b"***")
-            headers = {name: text.replace(word.decode(), "***") for name, text in headers.items()}
-        return replace(page, body=body, headers=headers) if words else page
+        body = self.without(page.body)
+        headers = {name: self.without(text.encode(*LOSSLESS)).decode(*LOSSLESS) for name, text in page.headers.items()}
+        same = body == page.body and headers == page.headers
+        return page if same else replace(page, body=body, headers=headers)
+
+    def without(self, text: bytes) -> bytes:
+        """A text without these secrets."""
+        return masked(text, self._kept_back())
 
     def _renewed(self, ask: Ask) -> Token:
         if self._kept is None and self.keeper:
             self._kept = self.keeper.kept(self.auth)
         token = _drive(self.auth.renew(Renewal(self.clock.now(), self._nonce(), self._kept, self._refused)), ask)
-        self._hidden = self._kept_back().union(*(_spellings(one) for one in (token.value, token.keep) if one))
+        self._hidden = self._kept_back() | hidden(one for one in (token.value, token.keep) if one)
         if token.keep and token.keep != self._kept:
             self._kept = token.keep
             if self.keeper:  # before the token is used: what it replaced may be worth nothing from here on
@@ -133,10 +130,10 @@ class Session:
     def _nonce(self) -> str:
         return "".join(f"{int(self.clock.random() * 2**52):013x}" for _ in range(2))
 
-    def _kept_back(self) -> frozenset[bytes]:
+    def _kept_back(self) -> frozenset[Hidden]:
         """What no answer may hold: the page's secrets, and each token that was given."""
         if self._hidden is None:
-            self._hidden = frozenset[bytes]().union(*map(_spellings, _credentials(self.auth)))
+            self._hidden = hidden(_credentials(self.auth))
         return self._hidden
 
 
@@ -193,6 +190,12 @@ class Pool:
             return True
         return self._left_out(session, "status 401")
 
+    def without(self, text: bytes) -> bytes:
+        """A text without the secrets of any sign-in."""
+        for session in self._all:
+            text = session.without(text)
+        return text
+
     def push_back(self, session: Session, until: float) -> bool:
         """Take a session for nothing until then; gives whether another may go on at once.
 
@@ -209,15 +212,6 @@ class Pool:
                 number = self._all.index(session) + 1
                 self.notes.append(f"sign-in {number} of {len(self._all)} was left out: {why}")
             return session not in self._in
-
-
-def _spellings(secret: Secret) -> frozenset[bytes]:
-    """A secret as an answer may repeat it: as it is, in JSON, in an address, and in Base64."""
-    text = secret.reveal()
-    written = jsontext.write(text)[1:-1], quote(text, safe="").encode(), quote_plus(text).encode()
-    encoded = base64.b64encode(text.encode()).rstrip(b"=")
-    found = frozenset({text.encode(), *written, written[0].replace(b"/", rb"\/"), encoded})
-    return found if len(text) >= SHORTEST_CREDENTIAL else frozenset()
 
 
 def _credentials(auth: Auth) -> Iterator[Secret]:

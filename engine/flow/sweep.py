@@ -132,7 +132,8 @@ class Sweep:
         return (self._mark("changed", partition, value) for partition, value in asked.items() if value is not None)
 
     def _mark(self, kind: Kind, partition: str, value: str) -> Mark:
-        return Mark(kind, partition, value, self.state.listed.get(partition, {}), self.run.at)
+        binding = self.state.listed.get(partition, {})
+        return Mark(kind, partition, value, binding, self.run.at, basis=self.state.basis)
 
     def _in_order(self) -> list[Progress]:
         return [self.ended[unit.name] for unit in self.units if unit.name in self.ended]

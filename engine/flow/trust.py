@@ -54,6 +54,11 @@ class Proxy:
         """Its address for a person."""
         return f"{self.host}:{self.port}"
 
+    @property
+    def address(self) -> str:
+        """Its address without credentials."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.shown}"
+
 
 @dataclass(frozen=True)
 class Trust:

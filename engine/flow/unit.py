@@ -10,7 +10,7 @@ from typing import Any
 from engine.core import jsontext, select
 from engine.core.clock import Clock
 from engine.core.errors import CollectionError, Json, Mistake
-from engine.core.events import PageKept, Sink, Skipped
+from engine.core.events import Noted, PageKept, Sink, Skipped
 from engine.core.kinds import Cursor
 from engine.core.window import Window
 from engine.core.wire import Page, Request
@@ -147,12 +147,13 @@ class _Collected:
             paginator=paginator,
             request_of=request_of,
             ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock),
-            read=lambda page: decoded(endpoint, with_records(endpoint, page), route.max_bytes),
+            read=lambda page: self._decoded(with_records(endpoint, page)),
             window=(self.unit.window or span) if is_list else None,  # a file has no halves
             told=partial(told, endpoint.incremental),
             ending=partial(newest_first, None if paginator and paginator.timed else endpoint.incremental),
             responses=endpoint.responses,
             scope=self._scope(),
+            note=lambda text: self.by.emit(Noted(self.asked.name, text)),
         )
         return paging.turns()
 
@@ -218,12 +219,17 @@ class _Collected:
             page = Page(Request("FILE", piece.source), 200, {}, piece.body, piece.rows)
             self.progress.request = page.request.describe()
             page = page if piece.is_rows else with_records(asked.endpoint, page)
-            page = decoded(asked.endpoint, page, by.routes[asked.name].max_bytes)
+            page = self._decoded(page)
             meta = _meta(Turn(page, None), self.progress.pages, add, by.clock.now())
             self._keep(page, meta.of_file(piece.first, piece.letters, is_rows=piece.is_rows))
             self._note_page(page, None, 0)
         if problems and not (asked.endpoint.may_be_empty and isinstance(problems[0], NoFile)):
             raise CollectionError("; ".join(one.message for one in problems), problems[0].fix)
+
+    def _decoded(self, page: Page) -> Page:
+        route = self.by.routes[self.asked.name]
+        mask = route.session.without if route.session else bytes
+        return decoded(self.asked.endpoint, page, route.max_bytes, mask)
 
     def _keep(self, page: Page, meta: Meta) -> None:
         """Write the page: the bytes received, or its records where these are redacted or decoded."""

@@ -12,6 +12,7 @@ from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json
 from engine.core.window import Window
 from engine.flow.ledger import Ledger
+from engine.flow.marks import basis_of
 from engine.flow.plan import Asked, Binding, Origins, Plan, grouped, render
 from engine.flow.store import Store
 from engine.flow.unpack import kept_rows
@@ -81,6 +82,8 @@ class State:
     """Mark -> the windows to ask for behind it: most parents have the same."""
     notes: list[str] = field(default_factory=list)
     """Why nothing is asked of a partition, where that is no matter of course."""
+    basis: str = ""
+    """What its marks rest on from now on."""
 
 
 @dataclass
@@ -96,6 +99,8 @@ class Units:
     """The rows of a table as it was published when the run began; raises CollectionError where it was not yet."""
     states: dict[str, State] = field(default_factory=dict)
     """Endpoint -> its state, once its units were made."""
+    notes: list[str] = field(default_factory=list)
+    """What the reader of a report must know of them."""
     _above: dict[tuple[str, str], Binding] = field(default_factory=dict)
     """(endpoint, unit) -> the binding of that unit, for the endpoints below it."""
 
@@ -106,6 +111,7 @@ class Units:
         if endpoint.incremental:
             state.read = self.ledger.watermarks(tool, asked.name, "window")
         state.changed = self.ledger.watermarks(tool, asked.name, "changed")
+        self._start_over(asked, state)
         is_group = any(parent.group for parent in asked.parents.values())
         number = 0
         for binding, (spans, changed), members in grouped(asked.parents, self._wanted(asked, state)):
@@ -117,6 +123,17 @@ class Units:
                     self._above[unit.endpoint, unit.name] = binding
                 number += 1
                 yield unit
+
+    def _start_over(self, asked: Asked, state: State) -> None:
+        """Take marks for unread that another request than the endpoint's made: it may have more to give."""
+        pipeline = self.plan.pipeline
+        state.basis = basis_of(pipeline.connection, asked.endpoint)
+        outdated = self.ledger.outdated(pipeline.tool, asked.name, state.basis)
+        state.read |= dict.fromkeys(state.read.keys() & outdated, "")
+        state.changed = {one: value for one, value in state.changed.items() if one not in outdated}
+        if outdated:
+            how = "it is read from its start again" if asked.endpoint.incremental else "all of it is asked for again"
+            self.notes.append(f"{asked.name}: its request changed since the last collection; {how}")
 
     def _wanted(
         self, asked: Asked, state: State

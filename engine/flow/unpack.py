@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from engine.core import charset, select
-from engine.core.errors import Mistake
+from engine.core import charset, jsontext, select
+from engine.core.errors import CollectionError, Mistake
 from engine.core.kinds import Undecodable
 from engine.core.select import SelectError
 from engine.core.wire import Coding, Page, Request, as_text
+from engine.flow.line import Broken
 from engine.flow.raw import Frame, rows_of
 from engine.spec.answers import Decode
 from engine.spec.collect import Endpoint
@@ -89,3 +90,20 @@ def _decoded(frame: Frame, endpoint: Endpoint) -> bytes:
 def decode_of(endpoint: Endpoint) -> Decode:
     """How the pages of an endpoint are decoded: of a job those of its files."""
     return (endpoint.job and endpoint.job.fetch.decode) or endpoint.decode
+
+
+def must_be_json(page: Page) -> None:
+    """A good status with a body that is HTML, empty or cut off is worth a new try."""
+    if page.status == 204:
+        return
+    body = page.body.lstrip()
+    if not body:
+        raise Broken("an empty answer")
+    if body.startswith(b"<"):
+        raise Broken("HTML instead of JSON")
+    if not jsontext.is_whole(body):
+        other = jsontext.other_charset(body)
+        if flaw := other or jsontext.flaw(body):  # the next try would bring the same
+            fix = "write decode: json" if other else "report it to the vendor"
+            raise CollectionError(f"{page.request.describe()}: the answer is {flaw}", fix)
+        raise Broken("an answer that is not whole JSON")

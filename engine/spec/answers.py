@@ -47,10 +47,13 @@ class Decode(Model):
         return self
 
 
+Status = Annotated[int, Field(ge=100, le=599)]
+
+
 class When(Model):
     """Which answers a response rule is for; what is given must all hold."""
 
-    status: int | list[int] | None = Field(None, description="The status, or several.")
+    status: Status | list[Status] | None = Field(None, description="The status, or several.")
     header: dict[str, Text] = Field({}, description="Headers and their values.")
     body: Jmes | None = Field(None, description="JMESPath over the decoded body that must be true.")
 
@@ -111,7 +114,7 @@ class SplitWindow(Model):
     """Ask for the two halves of the window instead.
 
     Misbehaving: A window as short as `smallest` is not split: its unit is incomplete. What came before is dropped
-    and read once more.
+    and read once more. Every hundred splits of a unit are told while it goes on.
 
     Example:
         responses:
@@ -168,8 +171,8 @@ class Stop(Model):
 class Fail(Model):
     """This answer is an error, whatever its status: the unit is incomplete.
 
-    Misbehaving: It is not asked again; what came before it stays kept. A word of the answer that is missing in
-    `say` is named.
+    Misbehaving: It is not asked again; what came before it stays kept. For a word of `say` that the answer does not
+    have stands `…`.
 
     Example:
         responses:

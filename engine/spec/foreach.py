@@ -14,6 +14,9 @@ from engine.core.values import Duration, EndpointName, Spelled, TableName, Text
 from engine.core.wire import Place
 from engine.spec.fields import Model, TextTemplate
 
+NAMESPACES = ("param", "secret", "run", "window", "answer", "job")
+"""The names that templates read besides aliases."""
+
 
 def _listed(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
@@ -118,7 +121,8 @@ class Parent(Model):
     """What an endpoint is repeated for: records of an endpoint, rows of a table, values, or several of these.
 
     Misbehaving: A child that fails is named and leaves its brothers alone; a parent that is listed twice is asked
-    for once; one without the fields that are named is named itself.
+    for once; one in which a field is null or missing that is sent leaves its unit incomplete and is named itself:
+    `${api.id if api.id}` sends nothing there.
 
     Example:
         for_each: { api: { endpoint: apis, where: live } }

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from engine.core.credential import EXPOSED
 from engine.core.errors import Mistake
 from engine.core.kinds import Output, Rule, Step
 from engine.core.select import Jmes
@@ -39,6 +40,14 @@ class SecretSource(Model):
     file: str | None = Field(None, description="A file that holds it.")
     or_path: bool = Field(False, description="Whether its value may also be the path of a file that holds it.")
     optional: bool = Field(False, description="Whether the page also works without it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_value(cls, value: Any) -> Any:
+        if isinstance(value, (str, int, float)):
+            fix = "take it out here, write { env: NAME } or { file: PATH }, and set it there"
+            raise Mistake(EXPOSED, "a secret stands on the page, where it would be kept and shown", fix)
+        return value
 
     @model_validator(mode="after")
     def _has_a_source(self) -> SecretSource:

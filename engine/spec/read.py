@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Source:
     pipeline: Pipeline
     document: Document
     """The page with defaults and styles merged; places are those of the author's own lines."""
+    written: Node
+    """The page as it was written."""
     folder: Path
     """Where the page lies; files it names are relative to it."""
 
@@ -69,14 +71,15 @@ def read_partly(path: Path, registry: Registry) -> tuple[Source | None, list[Fin
     if document.root.value is None:
         fix = "start with version: 1, tool: NAME and connection: { base_url: https://… }"
         raise SpecError(f"{path} is empty", findings=(document.finding((), "missing", "the page is empty", fix),))
+    written = document.root
     document, findings = _merged(document)
     left_out: list[Loc] = []
     while True:
         try:
             pipeline = Pipeline.model_validate(plain(document.root), context={"registry": registry})
-            return Source(pipeline, document, path.parent), findings, left_out
+            return Source(pipeline, document, written, path.parent), findings, left_out
         except ValidationError as error:
-            wrong = list(_flat(Pipeline, error.errors(), ()))
+            wrong = _each_once(document.root, _flat(Pipeline, error.errors(), ()))
         if not left_out:  # what is wrong afterwards only follows from what was left out
             findings += [_from_pydantic(document, loc, one) for loc, one in wrong]
         places = {existing(document.root, loc) for loc, _ in wrong}
@@ -221,18 +224,22 @@ def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Findi
     if error["type"] == "extra_forbidden":
         known = _words(error["model"])
         fix = f"known here: {', '.join(known)}" if known else "take it out"
-        return document.finding(
-            existing(document.root, loc), "unknown-word", f'unknown word "{word}"{nearest(word, known)}', fix, key=True
+        near = nearest(word, known)
+        found = document.finding(
+            existing(document.root, loc), "unknown-word", f'unknown word "{word}"{near}', fix, key=True
         )
+        return replace(found, source="") if loc[0] == "secrets" and not near else found  # it may be the secret itself
     if error["type"] == "missing":
         return document.finding(
             existing(document.root, loc), "missing", f'"{word}" is missing', f"add {word}: …", key=True
         )
-    if error["type"] == "literal_error":
+    if error["type"] == "literal_error" and len(error["forms"]) == 1:
         expected = str(error["ctx"]["expected"])
         near = nearest(str(error["input"]), re.findall(r"'([^']*)'", expected))
-        message = f"{_shown(error['input'])} is not {'one of ' if ' or ' in expected else ''}{expected}{near}"
-        return document.finding(existing(document.root, loc), "value", message)
+        message = f"{_shown(error['input'])} is not one of {expected}{near}"
+        if " or " not in expected:
+            message = f"{_shown(error['input'])} does not go here: there is only {expected}"
+        return document.finding(existing(document.root, loc), "value", message, f"write {expected}")
     if error["type"] == "string_pattern_mismatch":
         return document.finding(
             existing(document.root, loc),
@@ -247,22 +254,48 @@ def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Findi
 
 
 EXPECTED = {
-    "model_type": "a mapping is expected",
-    "model_attributes_type": "a mapping is expected",
-    "dict_type": "a mapping is expected",
-    "list_type": "a list is expected",
-    "string_type": "a text is expected",
-    "int_parsing": "a whole number is expected",
-    "int_type": "a whole number is expected",
-    "float_parsing": "a number is expected",
-    "bool_parsing": "true or false is expected",
-    "bool_type": "true or false is expected",
-    "path_type": "a path is expected",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "string_type": "a text",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "path_type": "a path",
 }
 
 
+def _each_once(root: Node, errors: Iterable[tuple[Loc, dict[str, Any]]]) -> list[tuple[Loc, dict[str, Any]]]:
+    """The errors, those of a word that takes several forms as one: where it is in none of them, each form has its own.
+
+    Where it is in one of them, what is wrong there is told.
+    """
+    found: list[tuple[Loc, dict[str, Any]]] = []
+    first: dict[Loc, dict[str, Any]] = {}
+    placed = [(existing(root, loc), loc, error) for loc, error in errors]
+    for place, loc, error in placed:
+        form = _form(error)
+        if not form:
+            found.append((loc, error))
+        elif place in first:
+            first[place]["forms"].append(form)
+        elif not any(at[: len(place)] == place and (at != place or not _form(one)) for at, _, one in placed):
+            first[place] = {**error, "forms": [form]}
+            found.append((loc, first[place]))
+    return found
+
+
+def _form(error: dict[str, Any]) -> str:
+    """The form that a value does not have; an empty text where it has it, and something else is wrong."""
+    return str(error["ctx"]["expected"]) if error["type"] == "literal_error" else EXPECTED.get(error["type"], "")
+
+
 def _expected(error: dict[str, Any]) -> str:
-    return EXPECTED.get(error["type"], str(error["msg"]).lower())
+    forms = dict.fromkeys(error.get("forms", ()))
+    return f"{' or '.join(forms)} is expected" if forms else str(error["msg"]).lower()
 
 
 def _shown(value: Json) -> str:

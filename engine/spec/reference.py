@@ -302,9 +302,12 @@ LANGUAGES = """\
 A template never stands inside SQL or JMESPath; one whole `${param.NAME}` may stand for a JMESPath expression. SQL
 knows `param.NAME`, `run.id` and `run.started_at` as values."""
 TEMPLATES = """\
-A value that is one whole template keeps its type, and null leaves a query field, header or body field out. Inside an
-address every value is percent-encoded, slashes too. `$${` is a literal `${`. There are names, keys, filters, operators
-and `a if x else b`; there are no calls and no statements. A template may read:"""
+A value that is one whole template keeps its type, and null leaves a query field, header or body field out. A field of
+a parent in `for_each` that is null or missing where it is sent leaves nothing out, as that would ask for everything:
+its unit is incomplete and named. `${api.id|default('')}` sends an empty text there, `${api.id if api.id}` sends
+nothing. Inside an address every value is percent-encoded, slashes too, and none may be empty. `$${` is a literal
+`${`. There are names, keys, filters, operators and `a if x else b`; there are no calls and no statements. A template
+may read:"""
 SQL = """\
 The SQL of Polars: an expression over the columns of one row, or one SELECT over the page's tables with joins, WITH,
 GROUP BY, windows and UNION. A name with signs in it stands in double quotes, a text in single ones. `CAST` is refused

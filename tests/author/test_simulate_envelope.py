@@ -80,3 +80,8 @@ def test_an_answer_is_found_in_which_what_should_holds(holds: str, fails: str, g
 
 def test_what_cannot_hold_has_no_answer() -> None:
     assert reply(holds=["answer.a == 'x'"], fails=["answer.a == 'x'"]) is None
+
+
+def test_an_expression_that_lists_one_place_finds_the_one_record_there() -> None:
+    envelope = Envelope("[r.i]")
+    assert (True, {"r": {"i": {"id": 1}}}) == (envelope.is_one, envelope.around([{"id": 1}]))

@@ -66,6 +66,7 @@ tables:
       - one_of: { column: severity, values: [low, high], level: warning }
   events:
     from: events
+    mode: append
     columns:
       service: { path: service, type: string }
       time: { path: time, type: datetime }

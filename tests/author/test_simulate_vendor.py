@@ -141,3 +141,47 @@ def test_whatever_the_size_of_pages_all_records_come(
     text = page(asking("get: /things", "records: list", f"paginate: {{ page_number: {{ {words} }} }}"))
     whole = Whole.of(text, tmp_path_factory.mktemp("run"))
     assert_whole(Whole(whole.page, whole.storage, seed=seed))
+
+
+# --- what the page says of a record
+
+TWINS = """version: 1
+tool: acme
+connection: { base_url: "https://api.acme.example" }
+endpoints:
+  orgs: { get: /orgs, records: data }
+  teams: { for_each: { org: orgs }, get: "/orgs/${org.id}/teams", records: data }
+  groups: { for_each: { o: orgs }, get: "/orgs/${o.id}/teams", records: data }
+  members: { for_each: { g: groups }, get: "/teams/${g.id}/members", records: data }
+tables:
+  teams: { from: teams, key: id, columns: { id: id, size: { path: size, type: integer } } }
+  groups: { from: groups, key: id, columns: { id: id, name: name } }
+"""
+TYPED = """version: 1
+tool: acme
+connection: { base_url: "https://api.acme.example" }
+endpoints:
+  parents: { get: /parents, records: data }
+  detail: { for_each: { p: { endpoint: parents, when_changed: rev } }, get: "/parents/${p.id}/detail" }
+tables:
+  detail: { from: detail, key: id, columns: { id: id, rev: { path: rev, type: integer } } }
+"""
+ONE_ELEMENT = """version: 1
+tool: acme
+connection: { base_url: "https://api.acme.example" }
+endpoints:
+  things: { get: /things, decode: xml, records: "[r.i]" }
+tables:
+  things: { from: things, key: id, columns: { id: { path: id, type: string } } }
+"""
+
+
+def test_two_endpoints_that_ask_for_the_same_get_the_same(tmp_path: Path) -> None:
+    run = Whole.of(TWINS, tmp_path).run()
+    assert (0, 1) == (run.exit_code, len({one.rows for one in run.collections if one.endpoint in ("teams", "groups")}))
+
+
+@pytest.mark.parametrize("text", [TYPED, ONE_ELEMENT], ids=["a parent of no type", "one element of XML"])
+def test_a_page_that_agrees_with_itself_runs_green(tmp_path: Path, text: str) -> None:
+    run = Whole.of(text, tmp_path).run()
+    assert (0, 0) == (run.exit_code, run.quarantined)

@@ -124,6 +124,7 @@ def test_a_run_that_outlives_a_killed_daemon_is_not_run_again(held: Desk) -> Non
     assert ["succeeded"] == _runs()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_does_not_end_the_daemon_and_is_recorded(held: Desk) -> None:
     daemon = held.start("daemon")
     assert held.shop.held.wait(20)

@@ -101,6 +101,7 @@ def test_with_json_an_error_is_a_record_on_standard_output(desk: Desk) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_reader_of_a_table_that_goes_away_is_no_error(desk: Desk) -> None:
     desk.shop.things = [{"id": n, "name": "x" * 200, "price": 1.0} for n in range(2000)]
     desk.engine("run", "shop", "--only", "things")
@@ -160,6 +161,7 @@ def test_a_run_that_waits_for_an_answer_stops_within_two_seconds(desk: Desk) -> 
     assert [STOPPED] == said.splitlines()[-1:]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_while_a_vendor_hung_is_noted(desk: Desk) -> None:
     desk.shop.hold = True
     started = desk.start("run", "shop")

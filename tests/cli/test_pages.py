@@ -18,6 +18,14 @@ def test_plan_gives_endpoints_and_tables_in_order(desk: Desk) -> None:
     assert {"validation": 1, "enrichment": 0} == found["tables"][0]["stages"]
 
 
+def test_the_steps_of_a_job_make_no_line_of_the_plan_longer_than_a_screen(desk: Desk) -> None:
+    job = "create: { post: /jobs, read: answer.id }, poll: { get: '/jobs/${job.id}', done: \"answer.state == 'DONE'\" }"
+    fetch = "fetch: { urls: 'answer.files[].url', auth: none, decode: gzip+csv }"
+    desk.page("endpoints:\n", f"endpoints:\n  export: {{ job: {{ {job}, {fetch} }} }}\n")
+    lines = desk.engine("plan", "shop").stdout.splitlines()
+    assert 200 > max(len(line) for line in lines if line.lstrip()[:1].isdigit())
+
+
 def test_plan_leaves_templates_of_requests_as_they_are(desk: Desk) -> None:
     assert "GET /things/${thing.id}/parts" in desk.engine("plan", "shop").stdout
 
@@ -61,6 +69,12 @@ def test_plan_shows_what_a_choice_takes_and_what_it_does_not_need(desk: Desk) ->
     found = json.loads(desk.engine("plan", "shop", "--json", "-p", "way=other").stdout)
     assert "api_key" == found["auth"]
     assert {"token": False, "pin": True} == {one["name"]: one["needed"] for one in found["secrets"]}
+
+
+def test_plan_shows_the_errors_of_lint_and_fails(desk: Desk) -> None:
+    desk.page('thing_id: "${thing.id}"', 'thing_id: "${think.id}"')
+    answer = desk.engine("plan", "shop")
+    assert (2, True) == (answer.return_value, 'error[unknown-name]  there is no "think" here' in answer.stderr)
 
 
 def test_plan_says_what_rests_on_assumption(desk: Desk) -> None:

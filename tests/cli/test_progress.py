@@ -38,6 +38,11 @@ def test_the_wait_is_gone_when_the_page_has_come() -> None:
     assert "waiting" not in _shown(*waited, events.PageKept("things", 1, 10))[-1]
 
 
+def test_what_takes_long_is_said_while_it_goes_on() -> None:
+    shown = _shown(events.EndpointStarted("things", 1), events.Noted("things", "split_window: 100 splits so far"))
+    assert any(line.endswith("things: split_window: 100 splits so far") for line in shown)
+
+
 def test_an_endpoint_that_ended_leaves_a_line_for_its_bar() -> None:
     ended = (events.EndpointStarted("things", 1), events.EndpointEnded("things", 1, 2))
     shown = _shown(*ended, events.TableStarted("cheap"))

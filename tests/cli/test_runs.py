@@ -67,6 +67,18 @@ def test_of_many_gaps_three_are_named_and_the_others_counted(desk: Desk) -> None
     assert ["and 2 more", "and 2 more"] == [said.split("; ")[-1].strip() for said in _of_parts(answer)]
 
 
+def test_long_reasons_of_many_children_keep_the_screen_narrow(desk: Desk) -> None:
+    page = desk.page("", "")
+    text = page.read_text().replace("say: needs the Parts add-on", 'say: "${answer.why}"')
+    page.write_text(text.replace("skip: { scope: unit, say", "fail: { say"))
+    desk.shop.things = [{"id": n, "name": "x", "price": 1.0} for n in range(1, 9)]
+    for number in range(1, 9):
+        desk.shop.fault(f"/things/{number}/parts", status=403, body=json.dumps({"why": f"{number} " * 500}).encode())
+    answer = desk.engine("run", "shop")
+    rows = [line.rstrip() for line in answer.stdout.splitlines() if line.startswith("parts  ")]
+    assert [True, True] == [len(row) < 700 for row in rows]
+
+
 def _of_parts(answer: Result) -> list[str]:
     """What standard error and the screen say of the parts."""
     return [line for line in f"{answer.stderr}{answer.stdout}".splitlines() if line.startswith("parts")]

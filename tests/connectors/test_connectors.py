@@ -27,6 +27,8 @@ HERE = Path(__file__).parent
 PAGES = {path.stem: path for path in sorted(HERE.glob("*.yaml"))}
 DOCUMENTED = read(HERE.parent / "cases" / "connectors.yaml").plain()
 ANSWERED = read(HERE.parent / "cases" / "connector_answers.yaml").plain()
+QUICK = ("okta", "sentry", "stripe", "zendesk-support")
+"""Those of which each test run collects; the others are slow."""
 ABSENT = {"organizations.deleted_at", "issues.pull_url", "shipping.items"}
 """Columns whose rows are taken out where they have a value, and an empty element of XML."""
 
@@ -83,6 +85,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
     return run
 
 
+def _collected(tool: str, *more: Any, id: str | None = None) -> Any:
+    marks = () if tool in QUICK else pytest.mark.slow
+    return pytest.param(tool, *more, id=id or tool, marks=marks)
+
+
+COLLECTED = [_collected(tool) for tool in PAGES]
+
+
 def _empty(folder: Path) -> Iterator[str]:
     for table in (one for one in folder.iterdir() if one.is_dir()):
         rows = pl.concat([pl.read_parquet(part) for part in table.rglob("part-*.parquet")])
@@ -95,7 +105,7 @@ def test_a_page_lints_without_a_warning(tool: str) -> None:
     assert [] == [str(one) for one in findings]
 
 
-@pytest.mark.parametrize("tool", PAGES)
+@pytest.mark.parametrize("tool", COLLECTED)
 def test_a_page_is_collected_whole_from_its_simulated_vendor(tool: str, ran: Callable[[str], Ran]) -> None:
     result = ran(tool).result
     assert ("succeeded", 0, []) == (
@@ -105,25 +115,25 @@ def test_a_page_is_collected_whole_from_its_simulated_vendor(tool: str, ran: Cal
     )
 
 
-@pytest.mark.parametrize("tool", PAGES)
+@pytest.mark.parametrize("tool", COLLECTED)
 def test_every_endpoint_is_asked(tool: str, ran: Callable[[str], Ran]) -> None:
     collections = ran(tool).result.collections
     assert set(_page(tool).endpoints) == {one.endpoint for one in collections if one.pages and not one.skipped}
 
 
-@pytest.mark.parametrize("tool", PAGES)
+@pytest.mark.parametrize("tool", COLLECTED)
 def test_every_table_has_rows(tool: str, ran: Callable[[str], Ran]) -> None:
     assert set(_page(tool).tables) == {made.name for made in ran(tool).result.tables if made.rows}
 
 
-@pytest.mark.parametrize("tool", PAGES)
+@pytest.mark.parametrize("tool", COLLECTED)
 def test_every_column_has_a_value_somewhere(tool: str, ran: Callable[[str], Ran]) -> None:
     assert set() == ran(tool).empty - ABSENT
 
 
 @pytest.mark.parametrize(
     ("tool", "case"),
-    [pytest.param(tool, case, id=f"{tool}: {case['says']}") for tool, cases in DOCUMENTED.items() for case in cases],
+    [_collected(tool, case, id=f"{tool}: {case['says']}") for tool, cases in DOCUMENTED.items() for case in cases],
 )
 def test_a_request_is_as_the_vendor_documents_it(tool: str, case: dict[str, Any], ran: Callable[[str], Ran]) -> None:
     method, _, url = case["request"].partition(" ")

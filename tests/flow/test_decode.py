@@ -196,6 +196,23 @@ def test_what_does_not_decode_is_asked_for_again_and_then_missing(
     assert (3, 5, [1]) == (result.exit_code, vendor.targets().count("/users"), desk.rows("others"))
 
 
+@pytest.mark.parametrize(
+    ("decode", "body"),
+    [
+        ("csv", b"id\n08,1,2\n"),
+        ("csv", b"<html>Sign in</html>"),
+        ("xml", b"<!DOCTYPE a><a/>"),
+        ("jsonl", b'{"id": 1}\n{"id'),
+    ],
+)
+def test_the_mend_of_what_does_not_decode_names_decode_and_the_path(
+    desk: Desk, vendor: Tiny, decode: str, body: bytes
+) -> None:
+    vendor.routes["/users"] = _sent(body)
+    result = desk.collect({"users": {"get": "/users", "decode": decode}})
+    assert ["correct decode, or the path"] == [one.fix[:27] for one in result.failures]
+
+
 def test_what_decodes_at_the_second_try_is_whole(desk: Desk, vendor: Tiny) -> None:
     bodies = [gzip.compress(CSV)[:-6], gzip.compress(CSV)]
     vendor.routes["/users"] = lambda asked: _sent(bodies.pop(0))

@@ -72,8 +72,8 @@ def test_a_connection_that_is_refused_is_tried_again_and_named(desk: Desk) -> No
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         result = desk.collect(THINGS, connection={"base_url": url})
     assert 4 == len(desk.time.waits)
-    assert "no connection to 127.0.0.1" in of(result, "things").missing[0]
-    assert "after 5 tries" in of(result, "things").missing[0]
+    assert "no connection to 127.0.0.1: it was refused, after 5 tries" in of(result, "things").missing[0]
+    assert ["try again later; if it stays, check base_url"] == [one.fix[:44] for one in result.failures]
 
 
 def test_a_reset_in_the_middle_of_a_body_is_tried_again(desk: Desk, vendor: Tiny) -> None:
@@ -123,6 +123,7 @@ def test_a_refusal_that_repeats_the_key_is_told_without_it(desk: Desk, vendor: T
 
 KEY = "planted/key+1="
 SPELLINGS = [KEY, "planted%2Fkey%2B1%3D", "cGxhbnRlZC9rZXkrMT0", r"planted\/key+1="]
+SPELLINGS += [r"planted\/key\u002B1\u003d", "".join(rf"\u{ord(letter):04x}" for letter in KEY)]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -193,6 +194,22 @@ def test_a_redirect_to_what_is_no_address_is_told(desk: Desk, vendor: Tiny) -> N
 def test_redirects_without_end_are_given_up(desk: Desk, vendor: Tiny) -> None:
     vendor.routes["/things"] = Answer(302, b"", {"Location": "/things"})
     assert "more than 5 redirects" in of(desk.collect(THINGS), "things").missing[0]
+
+
+def test_redirects_that_want_their_cookie_are_told_with_the_sign_in_that_sends_one(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = Answer(302, b"", {"Location": "/there", "Set-Cookie": "seen=1"})
+    vendor.routes["/there"] = Answer(302, b"", {"Location": "/things"})
+    result = desk.collect(THINGS)
+    assert "more than 5 redirects, which set a cookie; none is kept" in of(result, "things").missing[0]
+    assert ("read: cookies.NAME, send: cookie.NAME" in result.errors[0]["fix"], 6) == (True, len(vendor.log))
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_json_in_two_bytes_a_letter_is_told_at_once(desk: Desk, vendor: Tiny, charset: str) -> None:
+    vendor.routes["/things"] = Answer(200, '[{"id": 1}]'.encode(charset))
+    result = desk.collect(THINGS)
+    assert of(result, "things").missing[0].endswith("the answer is in UTF-16 or UTF-32, where JSON is in UTF-8")
+    assert ("write decode: json", 1) == (result.errors[0]["fix"], len(vendor.log))
 
 
 def test_a_redirect_from_https_to_http_is_refused() -> None:

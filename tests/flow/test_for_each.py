@@ -113,6 +113,18 @@ def test_a_failed_combination_is_named_and_its_brothers_are_kept(desk: Desk, ven
     assert ((words,), 3) == (of(result, "things").missing, of(result, "things").rows)
 
 
+@pytest.mark.parametrize("parent", [{"id": None}, {"noid": 1}])
+def test_a_parent_without_the_field_that_is_sent_is_named_and_asks_for_nothing(
+    desk: Desk, vendor: Tiny, parent: dict[str, Any]
+) -> None:
+    vendor.routes["/names"] = [parent, {"id": "a"}]
+    things = {"get": "/things", "query": {"p": "${p.id}"}, "for_each": {"p": "names"}}
+    result = desk.collect({"names": "/names", "things": things})
+    words = 'p {"id":null}: ${p.id}: p.id is null or missing, and it is sent'
+    assert (["/things?p=a"], (words,)) == (_asked(vendor), of(result, "things").missing)
+    assert "${p.id if p.id} to leave it out" in result.errors[0]["fix"]
+
+
 # --- groups
 
 

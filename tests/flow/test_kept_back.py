@@ -1,5 +1,7 @@
 """What is kept of an answer that repeats what signs the requests, and how often a refused endpoint signs in."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +33,34 @@ def test_a_secret_of_digits_changes_no_number(desk: Desk, vendor: Tiny) -> None:
     }
     _collect(desk, BASIC, PEOPLE, U="collector", P="12345678")
     assert [{"id": 12345678, "pin": "***", "link": "https://a/***?p=***"}] == desk.rows("people", "people")
+
+
+def test_a_secret_whose_letters_json_escapes_is_not_kept(desk: Desk, vendor: Tiny) -> None:
+    echo = b'{"people": [{"a": "p\\u00e4:ss-S3CRET", "b": "p\\u00E4:ss-S3CRET", "c": "\\u0070\xc3\xa4:ss-S3CRET"}]}'
+    vendor.routes["/people"] = Answer(200, echo)
+    _collect(desk, BASIC, PEOPLE, U="collector", P="pä:ss-S3CRET")
+    assert [dict.fromkeys("abc", "***")] == desk.rows("people", "people")
+
+
+def test_a_letter_outside_the_first_plane_is_escaped_in_two(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/people"] = Answer(200, rb'{"people": [{"a": "key-\ud83d\uDE00-S3CRET"}]}')
+    _collect(desk, BASIC, PEOPLE, U="collector", P="key-😀-S3CRET")
+    assert [{"a": "***"}] == desk.rows("people", "people")
+
+
+def test_a_secret_in_a_text_that_is_json_itself_is_not_kept(desk: Desk, vendor: Tiny) -> None:
+    inner = json.dumps({"whole": "pä:ss-S3CRET", "first": "\\"}).replace("p\\u00e4", "\\u0070\\u00e4")
+    vendor.routes["/people"] = Answer(200, json.dumps({"people": [{"a": inner}]}).encode())
+    _collect(desk, BASIC, PEOPLE, U="collector", P="pä:ss-S3CRET")
+    assert [{"a": '{"whole": "***", "first": "\\\\"}'}] == desk.rows("people", "people")
+
+
+def test_a_secret_inside_an_encoded_field_is_not_kept(desk: Desk, vendor: Tiny) -> None:
+    hidden = base64.b64encode(json.dumps({"echo": "pä:ss-S3CRET"}).encode()).decode()
+    vendor.routes["/people"] = {"people": [{"v": hidden}]}
+    people = {**PEOPLE["people"], "decode_fields": {"v": "base64+json"}}
+    _collect(desk, BASIC, {"people": people}, U="collector", P="pä:ss-S3CRET")
+    assert [{"v": {"echo": "***"}}] == desk.rows("people", "people")
 
 
 def test_an_endpoint_that_refuses_every_token_causes_few_sign_ins(desk: Desk, vendor: Tiny) -> None:

@@ -185,6 +185,19 @@ def test_an_answer_that_is_told_to_be_an_error_says_it_in_the_authors_words() ->
         )
 
 
+def test_a_word_that_the_answer_does_not_have_loses_none_of_the_others() -> None:
+    rule = {"when": {"status": 400}, "fail": {"say": "${answer.title}: ${answer.detail} (${answer.code|upper})"}}
+    with pytest.raises(CollectionError, match=r"GET \S+/things: …: it is tired \(…\)"):
+        _turns(Vendor(lambda query, number: (400, {"detail": "it is tired"})), TOKENS, [rule])
+
+
+def test_a_skip_whose_words_the_answer_does_not_have_names_its_request() -> None:
+    rule = {"when": {"status": 404}, "skip": {"say": "gone: ${answer.why}"}}
+    [left] = _turns(Vendor(lambda query, number: (404, {})), TOKENS, [rule])
+    assert isinstance(left, Left)
+    assert f"GET {BASE.url}: gone: …" == left.say
+
+
 def test_smaller_pages_are_asked_for_from_the_same_place_on() -> None:
     rows = list(range(16))
 
@@ -236,6 +249,25 @@ def test_what_came_of_a_window_before_it_was_split_is_not_kept_twice() -> None:
 
     turns = _turns(Vendor(answer), TOKENS, [{"when": {"status": 422}, "split_window": None}], DAY)
     assert [0, 1, 12, 13] == _rows(turns)
+
+
+def test_many_splits_of_one_window_are_told_with_smallest() -> None:
+    hour, told = 3600, list[str]()
+    rule = {"when": {"status": 422}, "split_window": {"smallest": "30m"}}
+    endpoint = Endpoint.model_validate({"get": "/things", "responses": [rule]}, context={"registry": registry()})
+
+    def asked(at: Window | None) -> Request:
+        assert at
+        bounds = (("from", str(int(at.start.timestamp()))), ("to", str(int(at.end.timestamp()))))
+        return Request("GET", BASE.url, bounds)
+
+    def answer(query: dict[str, str], number: int) -> tuple[int, Json]:
+        return (422, {}) if int(query["to"]) - int(query["from"]) > hour else (200, {"data": []})
+
+    window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 6, 8, tzinfo=UTC))
+    vendor = Vendor(answer)
+    list(Paging(None, asked, vendor, _with_rows, window, responses=endpoint.responses, note=told.append).turns())
+    assert ["split_window: 100 splits so far, down to windows of 30m (smallest)"] == told
 
 
 def test_a_window_is_not_split_below_what_the_rule_says() -> None:

@@ -18,12 +18,13 @@ from engine.core.wire import Place, Request
 from engine.flow.plan import Plan, Settings, plan
 from engine.spec.model import Pipeline
 
+SETTINGS = Settings({"no": None})
 REGISTRY = Registry({kind: f"engine.parts.{kind}" for kind in KINDS})
 
 
 def _plan(endpoints: dict[str, Any], only: tuple[str, ...] = (), **sections: Any) -> Plan:
     page = {"version": 1, "tool": "acme", "connection": {"base_url": "https://a.example"}, "endpoints": endpoints}
-    return plan(Pipeline.model_validate({**page, **sections}, context={"registry": REGISTRY}), Settings(), only)
+    return plan(Pipeline.model_validate({**page, **sections}, context={"registry": REGISTRY}), SETTINGS, only)
 
 
 def _names(found: Plan) -> list[str]:
@@ -105,8 +106,8 @@ def _request(endpoint: dict[str, Any], binding: dict[str, Any] | None = None, **
 
 
 def test_values_of_a_query_may_be_joined_and_null_is_left_out() -> None:
-    fields = {"join": ",", "values": ["id", 1.5, "${x.no}", "${x.list}"]}
-    request = _request({"get": "/t", "query": {"fields": fields}}, {"x": {"no": None, "list": ["a", "b"]}})
+    fields = {"join": ",", "values": ["id", 1.5, "${param.no}", "${x.list}"]}
+    request = _request({"get": "/t", "query": {"fields": fields}}, {"x": {"list": ["a", "b"]}})
     assert (("fields", "id,1.5,a,b"),) == request.query
 
 
@@ -122,8 +123,8 @@ def test_another_mapping_in_a_query_is_refused() -> None:
 
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
 def test_a_form_goes_as_a_form(method: str) -> None:
-    form = {"q": "${x.name}", "tag": ["a", "b"], "none": "${x.no}", "size": 10}
-    request = _request({method: "/t", "form": form}, {"x": {"name": "ä b", "no": None}})
+    form = {"q": "${x.name}", "tag": ["a", "b"], "none": "${param.no}", "size": 10}
+    request = _request({method: "/t", "form": form}, {"x": {"name": "ä b"}})
     assert (method.upper(), "application/x-www-form-urlencoded") == (request.method, (request.content or ("",))[0])
     assert b"q=%C3%A4+b&tag=a&tag=b&size=10" == (request.content or ("", b""))[1]
 
@@ -136,9 +137,9 @@ def test_a_form_in_parts_goes_as_multipart() -> None:
 
 
 def test_a_graphql_query_goes_to_the_base_with_its_variables_in_their_types() -> None:
-    variables = {"first": 100, "after": "${x.no}", "filter": {"org": "${x.id}", "on": True}}
+    variables = {"first": 100, "after": "${param.no}", "filter": {"org": "${x.id}", "on": True}}
     graphql = {"query": "query($first:Int){ a }", "variables": variables}
-    request = _request({"graphql": graphql}, {"x": {"id": 7, "no": None}})
+    request = _request({"graphql": graphql}, {"x": {"id": 7}})
     assert ("POST", "https://a.example") == (request.method, request.full_url)
     expected = {"first": 100, "filter": {"org": 7, "on": True}}
     assert {"query": "query($first:Int){ a }", "variables": expected} == request.body
@@ -155,15 +156,61 @@ def test_a_graphql_query_is_not_sent_with_get() -> None:
 
 
 def test_a_template_that_is_null_leaves_a_field_of_the_body_out_and_null_itself_stays() -> None:
-    body = {"a": "${x.no}", "b": None, "c": {"d": "${x.no}"}, "e": ["${x.no}"]}
-    assert {"b": None, "c": {}, "e": [None]} == _request({"post": "/t", "body": body}, {"x": {"no": None}}).body
+    body = {"a": "${param.no}", "b": None, "c": {"d": "${param.no}"}, "e": ["${param.no}"]}
+    assert {"b": None, "c": {}, "e": [None]} == _request({"post": "/t", "body": body}).body
 
 
 def test_a_header_of_an_endpoint_stands_for_that_of_the_connection_however_it_is_written() -> None:
     connection = {"base_url": "https://a.example", "header": {"Accept": "text/csv", "X-All": "1"}}
-    endpoint = {"get": "/t", "header": {"accept": "application/json", "X-Off": "${x}"}}
-    request = _request(endpoint, {"x": None}, connection=connection)
+    endpoint = {"get": "/t", "header": {"accept": "application/json", "X-Off": "${param.no}"}}
+    request = _request(endpoint, connection=connection)
     assert (("X-All", "1"), ("accept", "application/json")) == request.header
+
+
+SENDING = [
+    {"get": "/t", "query": {"p": "${x.a}"}},
+    {"get": "/t", "query": {"p": ["${x.a}"]}},
+    {"get": "/t", "query": {"p": {"join": ",", "values": ["${x.a}"]}}},
+    {"get": "/t", "header": {"X-P": "${x.a}"}},
+    {"post": "/t", "form": {"p": "${x.a}"}},
+    {"post": "/t", "multipart": {"p": "${x.a}"}},
+]
+DEEP = [
+    {"post": "/t", "body": {"p": {"q": ["${x.a}"]}}},
+    {"graphql": {"query": "{ a }", "variables": {"p": "${x.a}"}}},
+    {"get": "${x.a}"},
+]
+
+
+@pytest.mark.parametrize("endpoint", [*SENDING, *DEEP], ids=str)
+def test_a_field_of_a_parent_that_is_null_is_not_left_out_of_what_is_sent(endpoint: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="null"):
+        _request(endpoint, {"x": {"a": None}})
+
+
+@pytest.mark.parametrize("text", ["${x.a if x.a}", "${x.a|default('')}"])
+def test_a_field_of_a_parent_is_left_out_or_empty_where_the_page_says_so(text: str) -> None:
+    wanted = () if "if" in text else (("p", ""),)
+    assert wanted == _request({"get": "/t", "query": {"p": text}}, {"x": {"a": None}}).query
+
+
+@pytest.mark.parametrize("endpoint", SENDING, ids=str)
+def test_an_object_is_no_text_and_is_refused_with_a_mend(endpoint: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="an object cannot be sent here") as caught:
+        _request(endpoint, {"x": {"a": {"b": 1}}})
+    assert "name one of its fields" == caught.value.fix
+
+
+def test_a_list_in_a_header_is_refused_with_a_mend() -> None:
+    with pytest.raises(ConfigError, match="X-P: a list cannot be sent here") as caught:
+        _request({"get": "/t", "header": {"X-P": "${x}"}}, {"x": [1, 2]})
+    assert "write ${…|join(',')}" == caught.value.fix
+
+
+@pytest.mark.parametrize("path", ["/y/${x}/c", "/y/${x|path}/c"])
+def test_an_empty_text_in_a_path_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match="an empty text would lead to another path"):
+        _request({"get": path}, {"x": ""})
 
 
 def test_a_window_may_go_into_a_header_or_a_cookie() -> None:

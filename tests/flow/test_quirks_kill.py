@@ -83,7 +83,14 @@ def listed(vendor: Held, rows: list[dict[str, Any]]) -> None:
 
 # https://github.com/elastic/integrations/issues/12873: a list that begins with its newest records was cut off behind
 # the first page; the mark was the newest of them, and the older ones were never read.
-@pytest.mark.parametrize(("paginate", "third"), [(PAGES, "page=3"), (TOKENS, "token=4"), (LINKS, "token=4")])
+@pytest.mark.parametrize(
+    ("paginate", "third"),
+    [
+        (PAGES, "page=3"),
+        pytest.param(TOKENS, "token=4", marks=pytest.mark.slow),
+        pytest.param(LINKS, "token=4", marks=pytest.mark.slow),
+    ],
+)
 def test_a_list_that_begins_with_the_newest_leaves_nothing_out(
     desk: Desk, vendor: Held, paginate: Mapping[str, Any], third: str
 ) -> None:

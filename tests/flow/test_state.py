@@ -137,7 +137,7 @@ def test_nothing_is_reset_while_a_run_goes_on(desk: Desk) -> None:
 def test_the_marks_of_an_older_ledger_are_taken_over(desk: Desk, vendor: Tiny) -> None:
     desk.collect(EVENTS)
     with sqlite3.connect(desk.storage / "engine.db") as base:
-        for name in ("binding", "since", "seen"):
+        for name in ("binding", "since", "seen", "basis"):
             base.execute(f"ALTER TABLE watermarks DROP COLUMN {name}")
     base.close()
     vendor.log.clear()
@@ -186,3 +186,57 @@ def test_ids_that_come_again_at_the_overlap_stand_in_the_table_once(desk: Desk, 
     assert ["2026-06-01", "2026-06-13"] == _since(vendor)
     rows = desk.engine().table("acme", "events").collect()
     assert [{"id": "1", "state": "done"}] == rows.to_dicts()
+
+
+# --- what a mark rests on
+
+
+REREAD = "events: its request changed since the last collection; it is read from its start again"
+FEED: dict[str, Any] = {"get": "/p1", "incremental": {"start": "2026-06-10", "send": "query.since"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"get": "/p2"},
+        {"base_url": "${param.other}"},
+        {"query": {"kind": "all"}},
+        {"incremental": {**FEED["incremental"], "start": "2026-06-10T00:00"}},
+        {"incremental": {**FEED["incremental"], "field": "at"}},
+    ],
+)
+def test_a_request_that_changed_reads_from_its_start_again_and_says_so(
+    desk: Desk, vendor: Tiny, change: dict[str, Any]
+) -> None:
+    vendor.routes |= {"/p1": [], "/p2": []}
+    params = {"other": {"type": "string", "default": vendor.url}}
+    desk.collect({"events": FEED}, params=params)
+    notes = desk.collect({"events": {**FEED, **change}}, params=params).notes
+    assert (["2026-06-10"] * 2, [REREAD]) == (_since(vendor), notes)
+
+
+def test_after_that_collection_its_mark_counts_again(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes |= {"/p1": [], "/p2": []}
+    for path in ("/p1", "/p2"):
+        desk.collect({"events": {**FEED, "get": path}})
+    assert [] == desk.collect({"events": {**FEED, "get": "/p2"}}).notes
+    assert ["2026-06-10", "2026-06-10", "2026-06-15"] == _since(vendor)
+
+
+def test_a_changed_request_that_fails_is_asked_from_its_start_the_next_time_too(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes |= {"/p1": []}
+    desk.collect({"events": FEED})
+    desk.collect({"events": {**FEED, "get": "/p2"}})
+    vendor.routes |= {"/p2": []}
+    desk.collect({"events": {**FEED, "get": "/p2"}})
+    assert ["2026-06-10"] * 3 == _since(vendor)
+
+
+def test_parents_whose_value_did_not_move_are_asked_once_more_where_the_request_changed(
+    desk: Desk, vendor: Tiny
+) -> None:
+    child = {"for_each": {"repo": {"endpoint": "repos", "when_changed": "id"}}, "get": "/repos/${repo.id}"}
+    desk.collect({"repos": "/repos", "events": child})
+    notes = desk.collect({"repos": "/repos", "events": {**child, "query": {"all": "1"}}}).notes
+    assert ["events: its request changed since the last collection; all of it is asked for again"] == notes
+    assert ["/repos/a?all=1", "/repos/b?all=1"] == sorted(one for one in vendor.targets() if "all" in one)

@@ -1,12 +1,15 @@
 """The source of the project as the house tests read it: modules, their trees and what they import."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where statements have statements below them."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +47,45 @@ class Module:
         """Whether the module is one of the rooms or stands inside one."""
         return any(self.room == room or self.room.startswith(f"{room}/") for room in rooms)
 
-    def imports(self) -> Iterator[Import]:
+    @cached_property
+    def nodes(self) -> tuple[tuple[ast.AST, bool], ...]:
+        """All of the tree, each with whether it stands in a function."""
+        return tuple(_nodes(self.tree))
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
         """All imports, type-only ones and those inside functions included."""
-        inside = {id(node) for function in functions(self) for node in ast.walk(function)}
-        for node in ast.walk(self.tree):
-            match node:
-                case ast.Import(names=names):
-                    for alias in names:
-                        yield Import(alias.name, node.lineno, id(node) in inside)
-                case ast.ImportFrom(module=module, names=names):
-                    for alias in names:
-                        yield Import(f"{module}.{alias.name}", node.lineno, id(node) in inside)
+        return tuple(_imports(self.nodes))
+
+
+def _nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, bool]]:
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, in_function = waiting.pop()
+        yield node, in_function
+        below = in_function or isinstance(node, FUNCTIONS)
+        waiting += [(child, below) for child in ast.iter_child_nodes(node)]
+
+
+def _imports(nodes: Iterable[tuple[ast.AST, bool]]) -> Iterator[Import]:
+    for node, in_function in nodes:
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    yield Import(alias.name, node.lineno, in_function)
+            case ast.ImportFrom(module=module, names=names):
+                for alias in names:
+                    yield Import(f"{module}.{alias.name}", node.lineno, in_function)
 
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function and method of the module."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    waiting: list[ast.AST] = [module.tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, FUNCTIONS):
             yield node
+        waiting += [child for part in BLOCKS for child in getattr(node, part, ())]
 
 
 @cache

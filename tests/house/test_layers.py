@@ -1,6 +1,7 @@
 """Who may import whom: data goes one way through the rooms, and nothing goes in circles."""
 
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 from tests.house.source import Import, Module, modules
@@ -21,10 +22,15 @@ MAY_IMPORT = {
 INSIDE_A_COMMAND = ("serve", "fleet", "author")
 
 
+@cache
+def _known() -> dict[str, Module]:
+    return {one.name: one for one in modules()}
+
+
 def _ours(module: Module) -> Iterator[tuple[Import, Module]]:
     """Each import of ours with the module it reaches."""
-    known = {one.name: one for one in modules()}
-    for found in module.imports():
+    known = _known()
+    for found in module.imports:
         target = found.target
         while target and target not in known:
             target = target.rpartition(".")[0]

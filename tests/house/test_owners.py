@@ -61,7 +61,7 @@ DISK = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir",
 
 
 def _owned_elsewhere(module: Module) -> Iterator[str]:
-    for found in module.imports():
+    for found in module.imports:
         library = found.target.partition(".")[0]
         known = library == "engine" or (library in sys.stdlib_module_names and library not in OWNERS)
         if not known and not module.lies_in(*OWNERS.get(library, ())):
@@ -69,8 +69,8 @@ def _owned_elsewhere(module: Module) -> Iterator[str]:
 
 
 def _impure(module: Module) -> Iterator[str]:
-    names = {found.target.rpartition(".")[2]: found.target for found in module.imports()}
-    for node in ast.walk(module.tree):
+    names = {found.target.rpartition(".")[2]: found.target for found in module.imports}
+    for node, _ in module.nodes:
         if not isinstance(node, ast.Name | ast.Attribute):
             continue
         first, dot, rest = dotted(node).partition(".")
@@ -80,7 +80,7 @@ def _impure(module: Module) -> Iterator[str]:
 
 
 def _disk(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node, _ in module.nodes:
         if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in DISK:
             yield f"{module.place}:{node.lineno} touches the disk"
 

@@ -15,7 +15,7 @@ def _codes() -> Iterator[str]:
     """Every code that a finding can carry: the first text given to Mistake, the second to Finding."""
     place = {"Mistake": 0, "Finding": 1}
     for module in modules():
-        for call in ast.walk(module.tree):
+        for call, _ in module.nodes:
             if isinstance(call, ast.Call) and (position := place.get(dotted(call.func))) is not None:
                 named = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
                 for code in named or call.args[position : position + 1]:

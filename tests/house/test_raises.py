@@ -18,6 +18,6 @@ def test_no_bare_error_is_raised_outside_core() -> None:
         f"{module.place}:{node.lineno} raises {_raised(node)}"
         for module in modules()
         if not module.lies_in("core")
-        for node in ast.walk(module.tree)
+        for node, _ in module.nodes
         if isinstance(node, ast.Raise) and _raised(node) in BARE
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,14 @@ def cases(kind: str, *, asking: str) -> list[Any]:
     return [
         pytest.param(file.stem, case, id=f"{file.stem}: {case['case']}")
         for file in sorted((CASES / kind).glob("*.yaml"))
-        for case in parse(file.read_text(), file.name).plain()
+        for case in _read(file)
         if asking in case
     ]
+
+
+@cache
+def _read(file: Path) -> Any:
+    return parse(file.read_text(), file.name).plain()
 
 
 def rule(word: str, settings: Any) -> Rule:

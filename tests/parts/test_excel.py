@@ -77,6 +77,7 @@ def test_no_number_and_infinity_are_written_as_text(tmp_path: Path) -> None:
     assert ["NaN", "inf", "-inf"] == _column(pl.Series("f", [float("nan"), float("inf"), float("-inf")]), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_addresses_are_all_there(tmp_path: Path) -> None:
     addresses = pl.Series("url", [f"https://x.example/{n}" for n in range(70_000)])
     place = _write("findings", {"findings": addresses.to_frame()}, tmp_path)

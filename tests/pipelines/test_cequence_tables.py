@@ -134,6 +134,7 @@ def test_a_second_run_adds_no_event_twice(tmp_path: Path) -> None:
         assert 40 == len(stage.rows("events"))
 
 
+@pytest.mark.slow
 def test_the_page_runs_without_an_account(tmp_path: Path) -> None:
     answer = command("run", "cequence", "--simulate", "--storage", tmp_path / "storage")
     assert (0, True) == (answer.exit_code, "protection_workbook.simulated.xlsx" in answer.output)

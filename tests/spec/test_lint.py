@@ -80,7 +80,8 @@ def test_a_newcomer_is_told_that_a_param_on_the_command_line_has_the_wrong_type(
         settle(source, given={"rate_limit": "fast"}, config={}, secrets={}, env={"ACME_TOKEN": "t"})
     [found] = caught.value.findings
     assert ("acme.yaml:4:15", "param") == (str(found.mark), found.code)
-    assert 'param "rate_limit" (from -p): "fast" is not a rate; write 10/s, 600/m or 5000/h' == found.message
+    assert 'param "rate_limit" (from -p): "fast" is not a rate' == found.message
+    assert "write 10/s, 600/m or 5000/h" == found.fix
 
 
 def test_a_good_page_has_no_findings() -> None:

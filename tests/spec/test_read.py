@@ -45,7 +45,7 @@ defaults:
   records: data
   header: { A: defaults, B: defaults }
   paginate: { cursor: { read: answer.next, send: query.token } }
-  responses: [ { when: { status: 1 }, skip: { say: defaults } } ]
+  responses: [ { when: { status: 401 }, skip: { say: defaults } } ]
 styles:
   bulk:
     header: { B: style, C: style }
@@ -77,11 +77,11 @@ def test_a_variant_replaces_that_of_the_level_below(tmp_path: Path, use: str, wo
 
 
 def test_a_list_replaces(tmp_path: Path) -> None:
-    own = "endpoints: { things: { get: /things, responses: [ { when: { status: 2 }, skip: { say: own } } ] } }"
+    own = "endpoints: { things: { get: /things, responses: [ { when: { status: 402 }, skip: { say: own } } ] } }"
     assert ["own"] == _says(_endpoint(tmp_path, STYLE + own))
 
 
-PREPEND = "responses: { prepend: [ { when: { status: 2 }, skip: { say: %s } } ] }"
+PREPEND = "responses: { prepend: [ { when: { status: 402 }, skip: { say: %s } } ] }"
 
 
 def test_prepend_adds_in_front(tmp_path: Path) -> None:
@@ -153,14 +153,14 @@ def test_a_style_is_named_by_a_text(tmp_path: Path) -> None:
         ("endpoints:\n  a:\n    get: /a\n    paginate: { offset: {} }", 4, '"send" is missing'),
         ("endpoints:\n  a: { get: /a, post: /b }", 2, "an endpoint asks with one of get, post, put"),
         ("endpoints:\n  a: { get: /a, query: { q: { join: x } } }", 2, "a mapping cannot stand here"),
-        ("endpoints:\n  a: { get: /a, timeout: soon }", 2, '"soon" is not a duration; write 30s, 15m, 2h or 7d'),
+        ("endpoints:\n  a: { get: /a, timeout: soon }", 2, '"soon" is not a duration'),
         ("endpoints:\n  a: { get: /a, rate_limit: 0/s }", 2, '"0/s" allows no request'),
         (
             "endpoints:\n  a: { get: /a, may_be_empty: perhaps }",
             2,
             "'perhaps' does not go here: true or false is expected",
         ),
-        ("endpoints:\n  A: /a", 2, '"A" is not the name of an endpoint: lower-case letters, digits and _'),
+        ("endpoints:\n  A: /a", 2, '"A" is not the name of an endpoint'),
         (
             "endpoints:\n  a: { get: /a, for_each: { b: { union: [ { union: [x] } ] } } }",
             2,
@@ -177,6 +177,53 @@ def test_a_style_is_named_by_a_text(tmp_path: Path) -> None:
 def test_a_mistake_is_named_at_its_place(tmp_path: Path, text: str, line: int, message: str) -> None:
     found = _told(tmp_path, text)
     assert [(line, message)] == [(at, said[: len(message)]) for at, said in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("endpoints: { a: { get: /a, timeout: soon } }", "write 30s, 15m, 2h or 7d"),
+        ("endpoints: { A: /a }", "write lower-case letters, digits and _"),
+        (
+            "endpoints: { a: { get: /a, paginate: { offset: { send: query.a }, cursor: {} } } }",
+            "write one of offset, cursor",
+        ),
+        ("endpoints: { a: { get: /a, paginate: { offset: {}, siez: 1 } } }", "write { offset: { … } }"),
+    ],
+)
+def test_a_mistake_has_a_mend_of_what_was_written(tmp_path: Path, text: str, fix: str) -> None:
+    assert [fix] == [finding.fix for finding in _findings(tmp_path, text)]
+
+
+def test_the_mend_of_two_sign_ins_names_both(tmp_path: Path) -> None:
+    place = tmp_path / "acme.yaml"
+    place.write_text(HEAD.replace(".example }", ".example, auth: { basic: {}, none: {} } }") + "endpoints: { a: /a }")
+    with pytest.raises(SpecError) as raised:
+        read_page(place, registry())
+    assert ["write one of basic, none"] == [finding.fix for finding in raised.value.findings]
+
+
+def test_a_version_that_is_not_known_is_told_with_the_one_there_is(tmp_path: Path) -> None:
+    place = tmp_path / "acme.yaml"
+    place.write_text(HEAD.replace("version: 1", "version: 2") + "endpoints: { a: /a }")
+    with pytest.raises(SpecError) as raised:
+        read_page(place, registry())
+    assert [("2 does not go here: there is only 1", "write 1")] == [
+        (finding.message, finding.fix) for finding in raised.value.findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("4xx", "'4xx' does not go here: a whole number or a list is expected"),
+        ("[400, 4xx]", "'4xx' does not go here: a whole number is expected"),
+        ("4", "4 does not go here: input should be greater than or equal to 100"),
+    ],
+)
+def test_a_word_that_takes_several_forms_has_one_mistake(tmp_path: Path, status: str, message: str) -> None:
+    text = f"endpoints:\n  a: {{ get: /a, responses: [ {{ when: {{ status: {status} }}, stop: {{}} }} ] }}"
+    assert [(2, message)] == _told(tmp_path, text)
 
 
 def test_all_mistakes_are_named_in_the_order_of_the_page(tmp_path: Path) -> None:

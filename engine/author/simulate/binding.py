@@ -22,6 +22,8 @@ from engine.flow.plan import Asked, Binding, Plan
 from engine.spec.collect import Endpoint
 
 Values = dict[Shape, Json]
+NUMBERS = ("integer", "float", "boolean")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def settled(plan: Plan, made: Form, asked: Asked, binding: Binding, known: Calla
     for leaf, fact in leaves.items():
         said = {fact.what, words(leaf.name), *(words(use.name) for use in leaf.uses)}
         for one in named:
-            if leaf not in found.values and (said & one.names or (made.one and words(one.field) in said)):
+            is_meant = said & one.names or (made.one and words(one.field) in said)
+            if leaf not in found.values and is_meant and _fits(one.value, fact):
                 found.values[leaf] = one.value
     if made.one and named:
         _settle_keys(made, found.values, named, leaves, binding)
@@ -131,12 +134,18 @@ def _settle_keys(
     keys = [leaf for leaf, fact in leaves.items() if fact.key_part and leaf not in values]
     left = [one for one in named if one.value not in values.values()]
     for leaf, one in zip(reversed(keys), reversed(left), strict=False):
-        values[leaf] = one.value
+        if _fits(one.value, leaves[leaf]):
+            values[leaf] = one.value
     record = binding[list(binding)[-1]] if binding else None
     if len(named) == 1 and isinstance(record, dict):
         for leaf, fact in leaves.items():
-            if isinstance(record.get(leaf.name), str) and not fact.unit:
+            if isinstance(record.get(leaf.name), str) and not fact.unit and _fits(record[leaf.name], fact):
                 values.setdefault(leaf, record[leaf.name])
+
+
+def _fits(value: Json, fact: Facts) -> bool:
+    """Whether a column of the value's type can read what its parent has: of that one the page may know no type."""
+    return not isinstance(value, str) or fact.type not in NUMBERS or bool(NUMBER.fullmatch(value))
 
 
 def _settle_constants(made: Form, values: Values, known: Callable[[Shape], Facts]) -> None:

@@ -22,11 +22,15 @@ class Envelope:
     _root: Shape = field(default_factory=Shape)
     _many: bool = False
     """Whether each record stands in a place of its own."""
+    _listed: bool = False
+    """Whether the expression makes a list of the one record that it finds: `[r.i]`."""
     _around: dict[Shape, Shape] = field(default_factory=dict)
     """Place -> that which holds it."""
 
     def __post_init__(self) -> None:
-        spot = grow(self._root, self.records)
+        tree = select.compile(self.records).tree
+        self._listed = tree["type"] == "multi_select_list" and len(tree["children"]) == 1
+        spot = grow(self._root, self.records[1:-1] if self._listed else self.records)
         self.places, self._many = spot.shapes or (self._root,), spot.many
         for shape in self._root.walk():
             inner = (*shape.fields.values(), shape.element, *shape.variants.values())
@@ -40,7 +44,7 @@ class Envelope:
     @property
     def is_one(self) -> bool:
         """Whether the expression makes one record of the answer."""
-        return self._is_view and not self._many
+        return self._listed or (self._is_view and not self._many)
 
     @property
     def _is_view(self) -> bool:
@@ -69,7 +73,8 @@ class Envelope:
     def _slots(self, place: Shape, rows: Sequence[Json]) -> dict[Shape, Json]:
         """What stands where, so that these records are found in a place."""
         if not self._many:
-            return dict(pair for row in rows for pair in _pieces(place, row)) if self._is_view else {place: rows}
+            pieces = dict(pair for row in rows for pair in _pieces(place, row))
+            return pieces if self.is_one else {place: rows}
         element = next(_parts(place))
         while (holder := self._around.get(element)) is not None and holder.kind not in ("list", "map"):
             element = holder
@@ -82,7 +87,7 @@ class Envelope:
         if not self._is_view:
             return record
         found = select.compile(self.records).search(self.around([record]))
-        return found[0] if self._many and found else found
+        return found[0] if (self._many or self._listed) and found else found
 
 
 def _fixed(place: Shape) -> dict[str, Json]:

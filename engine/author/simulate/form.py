@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,13 +66,18 @@ class Form:
 def form(pipeline: Pipeline, name: str, judges: Mapping[str, Judge]) -> Form:
     """The form of an endpoint's answers."""
     endpoint = pipeline.endpoints[name]
-    record, tables = Shape(singular(name)), tuple(pipeline.table_of(name))
+    record, same = (
+        Shape(singular(name)),
+        [one for one in pipeline.endpoints if one == name or twins(pipeline, one, name)],
+    )
+    tables = tuple(dict.fromkeys(table for one in same for table in pipeline.table_of(one)))
     made = Form(name, endpoint, record, Envelope(endpoint.records), False, tables, 0)
     for table in tables:
         _read_by_table(record, table, pipeline.tables[table])
     for other in pipeline.endpoints.values():
-        made.children += name in other.parents
-        _read_by_child(pipeline, made, other)
+        for one in same:
+            made.children += one in other.parents
+            _read_by_child(pipeline, made, other, one)
     _read_by_paging(made)
     if endpoint.incremental and endpoint.incremental.field:
         made.dated = grow(record, endpoint.incremental.field).shapes[:1]
@@ -190,9 +196,33 @@ def aliases(pipeline: Pipeline, endpoint: Endpoint) -> Iterator[tuple[str, Paren
                 yield from aliases(pipeline, pipeline.endpoints[source.endpoint])
 
 
-def _read_by_child(pipeline: Pipeline, made: Form, child: Endpoint) -> None:
+def twins(pipeline: Pipeline, name: str, other: str) -> bool:
+    """Whether two endpoints ask alike, but for what they call their parents: the vendor sees no difference."""
+    one, two = (pipeline.endpoints[name].model_copy(update=OWN) for name in (name, other))
+    return name != other and not one.job and not one.file and _unnamed(one) == _unnamed(two)
+
+
+OWN: dict[str, Any] = {
+    "for_each": {},
+    "add": {},
+    "redact": [],
+    "responses": [],
+    "rate_limit": [],
+    "timeout": None,
+    "assumed": None,
+}
+"""What an endpoint may say otherwise than its twin."""
+ALIAS = re.compile(r"\$\{\s*\w+\.")
+
+
+def _unnamed(endpoint: Endpoint) -> str:
+    return ALIAS.sub("${", repr(endpoint))
+
+
+def _read_by_child(pipeline: Pipeline, made: Form, child: Endpoint, name: str) -> None:
+    """What an endpoint below reads of the records, which it may know under the name of a twin."""
     for alias, parent, source in aliases(pipeline, child):
-        if source.endpoint != made.name:
+        if source.endpoint != name:
             continue
         for expression in (parent.where, source.where, source.take, source.when_changed):
             if expression:

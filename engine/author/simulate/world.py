@@ -10,7 +10,7 @@ from random import Random
 
 from engine.author.simulate import binding, plant, vocabulary
 from engine.author.simulate.facts import BAD_WORDS, Facts, facts
-from engine.author.simulate.form import Form, form
+from engine.author.simulate.form import Form, form, twins
 from engine.author.simulate.judge import Judge, rows_of
 from engine.author.simulate.make import Maker, Pick, Scene
 from engine.author.simulate.shape import Shape
@@ -68,6 +68,8 @@ class World:
     _rows: dict[str, list[Pick]] = field(default_factory=dict)
     _facts: dict[Shape, Facts] = field(default_factory=dict)
     _taken: dict[tuple[str, str], set[Json]] = field(default_factory=dict)
+    _served: dict[str, list[Born]] = field(default_factory=dict)
+    """Request, or the name of a unit that no twin asks for -> the records."""
 
     def build(self) -> World:
         """Make everything."""
@@ -94,6 +96,7 @@ class World:
         made = self.forms[asked.name]
         found = self._bindings(asked)
         bound = [(one, binding.settled(self.plan, made, asked, one, self._known(made))) for one in found]
+        is_twin = any(twins(self.plan.pipeline, asked.name, other) for other in self.forms)
         self.units[asked.name] = []
         for number, (parent, settled) in enumerate(bound):
             rng = Random(f"{self.seed} {asked.name} {json.dumps(parent, sort_keys=True, default=str)}")
@@ -101,10 +104,13 @@ class World:
             count = self._count(made, len(bound), number, rng)
             if any(isinstance(value, str) and BAD_WORDS.fullmatch(value) for value in settled.values.values()):
                 count = max(1, count // 3)  # an endpoint that asks for what is revoked, and the like
-            rows = self._unit(made, settled, count, rng, add)
+            request = self._asks(asked, parent) if is_twin else f"{asked.name} {number}"
+            if request not in self._served:
+                self._served[request] = self._unit(made, settled, count, rng, add)
+            rows = self._served[request]
             unit = Unit(asked, parent, tuple(row for row, _ in rows), add)
             self.units[asked.name].append(unit)
-            for table in made.tables:
+            for table in self.plan.pipeline.table_of(asked.name):
                 picks = self._rows.setdefault(table, [])
                 for record, (_, born) in zip(unit.whole, rows, strict=True):
                     picks += [Pick(row, born) for row in rows_of(self._judges[table].table, record)]
@@ -161,6 +167,11 @@ class World:
         return sorted(wrong)
 
     # --- what surrounds a record
+
+    def _asks(self, asked: Asked, parent: Binding) -> str:
+        """What a unit asks for: a twin that asks for the same gets the same records."""
+        end = datetime.fromtimestamp(self.now, UTC)
+        return self.plan.request(asked, parent, {"id": "simulated", "started_at": end}, Window(end, end)).fingerprint
 
     def _bindings(self, asked: Asked) -> list[Binding]:
         """The binding of each unit, as the crawler makes it, with whole parent records; groups one by one."""

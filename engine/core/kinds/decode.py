@@ -12,6 +12,8 @@ from engine.core.kinds.part import Part
 class Undecodable(Exception):
     """Bytes are not what a decoder says; the message goes on after their name: `has 3 fields in row 7`."""
 
+    fix = "correct decode, or the path, where it answers with something else; what was cut off, try again later"
+
 
 class TooLarge(Undecodable):
     """What the bytes hold is larger than may be read; another try would bring the same."""

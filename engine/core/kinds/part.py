@@ -83,8 +83,9 @@ NOUNS = {
 def _one_word(kind: str, value: Any, words: Sequence[str]) -> tuple[str, Any]:
     if isinstance(value, dict) and len(value) == 1:
         return next(iter(value.items()))
-    noun = NOUNS[kind]
-    raise Mistake("one-word", f"one {noun} belongs here: its word is the key", f"write {{ {words[-1]}: … }}")
+    said = [word for word in value if word in words] if isinstance(value, dict) else []
+    fix = f"write {{ {said[0]}: {{ … }} }}" if len(said) == 1 else f"write one of {', '.join(said or words)}"
+    raise Mistake("one-word", f"one {NOUNS[kind]} belongs here: its word is the key", fix)
 
 
 def fill(value: Any, scope: Mapping[str, Any]) -> Any:

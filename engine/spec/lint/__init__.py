@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from engine.core.credential import EXPOSED
 from engine.core.errors import Finding, SpecError
 from engine.core.registry import Registry
-from engine.spec.lint import answers, asking, columns, names, paging, reaching, reading, templates, windows
+from engine.spec.lint import (
+    answers,
+    asking,
+    columns,
+    names,
+    paging,
+    places,
+    reaching,
+    reading,
+    secrets,
+    templates,
+    windows,
+)
 from engine.spec.lint.look import Found, Look
 from engine.spec.read import Loc, Source, existing, read_partly
 
@@ -58,9 +72,12 @@ LINTS: tuple[Lint, ...] = (
     paging.windows_of_paging,
     paging.senseless_allowances,
     paging.cut_lists,
+    places.places_told_twice,
+    places.credentials_beside_auth,
     reaching.wrong_times,
     reaching.certificates_without_tls,
     reaching.secrets_in_addresses,
+    secrets.written_secrets,
     columns.wrong_keys,
     columns.wrong_columns,
 )
@@ -115,5 +132,8 @@ def _finding(source: Source, found: Found) -> Finding:
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
-    """Each finding once, in the order of the page."""
-    return sorted(dict.fromkeys(findings), key=lambda one: (one.mark.line, one.mark.column, one.code, one.message))
+    """Each finding once, in the order of the page; no line with a secret is shown, whatever else is wrong in it."""
+    every = list(dict.fromkeys(findings))
+    exposed = {one.mark.line for one in every if one.code == EXPOSED}
+    shown = [replace(one, source="") if one.mark.line in exposed else one for one in every]
+    return sorted(shown, key=lambda one: (one.mark.line, one.mark.column, one.code, one.message))

@@ -48,18 +48,21 @@ def replaced_by_a_part(look: Look) -> Iterator[Found]:
 
 
 def tables_without_key(look: Look) -> Iterator[Found]:
-    """A table that is brought up to date has no key, so that changed records stand in it twice."""
+    """A table that is brought up to date has no key, so that what comes once more stands in it twice."""
     for name, table in look.pipeline.tables.items():
-        if not table.key and table.mode is None and (part := _partial(look, table)):
-            message = f'"{part}" gives only what is new; without a key its records are added, changed ones once more'
-            fix = "write key: COLUMN, or say mode: append where that is meant"
-            yield Found(("tables", name), Mistake("no-key", message, fix), "warning", key=True)
-        if not table.key and table.mode == "append":
-            how = {one: endpoint.incremental for one, endpoint in look.pipeline.endpoints.items() if one in table.from_}
-            for again in (one for one, asked in how.items() if asked and asked.overlap.seconds):
-                message = f'"{again}" asks for its overlap once more; without a key those records are added again'
-                fix = "write key: COLUMN and take mode out, or take overlap out of incremental"
-                yield Found(("tables", name, "mode"), Mistake("no-key", message, fix), "warning")
+        part = _partial(look, table)
+        if table.key or part is None:
+            continue
+        again = next(((one, why) for one in table.from_ if (why := _comes_again(look, one))), None)
+        part, why = again or (part, "a changed record comes once more")
+        if table.mode is None:
+            message = f'"{part}" gives only what is new, and {why}; without a key it is added again'
+            fix = "write key: COLUMN, or mode: append where that is meant"
+            yield Found(("tables", name), Mistake("no-key", message, fix), key=True)
+        elif table.mode == "append" and again:
+            message = f'of "{part}" {why}; without a key it is added again'
+            fix = "write key: COLUMN and take mode out"
+            yield Found(("tables", name, "mode"), Mistake("no-key", message, fix), "warning")
 
 
 def units_without_time(look: Look) -> Iterator[Found]:
@@ -78,3 +81,11 @@ def units_without_time(look: Look) -> Iterator[Found]:
 def _partial(look: Look, table: Table) -> str | None:
     """The first endpoint of a table that gives only what is new or changed."""
     return next((name for name in table.from_ if look.pipeline.gives_a_part(name)), None)
+
+
+def _comes_again(look: Look, name: str) -> str:
+    """What an endpoint gives a second time, though nothing changed; empty where that is nothing."""
+    incremental = look.pipeline.endpoints[name].incremental if name in look.pipeline.endpoints else None
+    if incremental and incremental.overlap.seconds:
+        return f"what lies in its overlap of {incremental.overlap} comes again in every collection"
+    return "the newest record comes again in every collection" if incremental and incremental.field else ""

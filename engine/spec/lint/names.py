@@ -14,7 +14,6 @@ from engine.core.values import EndpointName, TableName, param_of
 from engine.spec.lint.look import Found, Look, is_default
 from engine.spec.params import typed
 from engine.spec.read import used_styles
-from engine.spec.yamlfile import parse
 
 
 def unknown_endpoints(look: Look) -> Iterator[Found]:
@@ -156,10 +155,7 @@ def unused_secrets(look: Look) -> Iterator[Found]:
 
 def unused_styles(look: Look) -> Iterator[Found]:
     """No endpoint uses a style."""
-    if "styles" not in look.source.document.text:
-        return
-    document = look.source.document
-    sections = parse(document.text, document.file).root.value  # as written: reading the page took styles out
+    sections = look.source.written.value
     assert isinstance(sections, dict)
     styles, endpoints = (sections[name].value if name in sections else {} for name in ("styles", "endpoints"))
     if isinstance(styles, dict) and isinstance(endpoints, dict):

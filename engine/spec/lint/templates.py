@@ -10,13 +10,12 @@ from engine.core.signing import SigningText
 from engine.core.sql import Sql
 from engine.core.template import Template, check_references, compile
 from engine.spec.collect import BODIES, METHODS, Endpoint
-from engine.spec.foreach import Parent
+from engine.spec.foreach import NAMESPACES, Parent
 from engine.spec.lint.look import Found, Look, fields_of, is_default, is_template, references_in
 from engine.spec.read import Loc
 
 RUN = frozenset(("id", "started_at"))
 WINDOW = frozenset(("start", "end"))
-NAMESPACES = ("param", "secret", "run", "window", "answer", "job")
 ASKED = (*METHODS, *BODIES, "query", "header", "add", "job")
 """The words of an endpoint that are filled for each request."""
 ELSEWHERE = {
@@ -135,11 +134,20 @@ def aliases_that_hide(look: Look) -> Iterator[Found]:
                 mistake = Mistake("alias", message, "rename one of them where it stands")
                 yield Found(("endpoints", name, "for_each"), mistake, key=True)
         for alias, parent in endpoint.for_each.items():
-            taken = {other for other, its_parent in every if its_parent is not parent}
-            if alias in NAMESPACES or alias in taken:
-                message = f'the name "{alias}" has a meaning already'
+            taken = next((its for other, its in every if other == alias and its is not parent), None)
+            if alias in NAMESPACES or taken:
                 path: Loc = ("endpoints", name, "for_each", alias)
-                yield Found(path, Mistake("alias", message, "choose another alias"), key=True)
+                yield Found(path, _has_a_meaning(look, endpoint, alias, parent, taken), key=True)
+
+
+def _has_a_meaning(look: Look, endpoint: Endpoint, alias: str, parent: Parent, taken: Parent | None) -> Mistake:
+    """What to do about an alias that a namespace has, or one of the endpoints above."""
+    message, fix = f'the name "{alias}" has a meaning already', "choose another alias"
+    if taken:
+        above = [one for one in endpoint.parents if alias in look.aliases(look.pipeline.endpoints[one])]
+        message += f": it comes down from {' and '.join(above)}"
+    same = taken is not None and taken.sources == parent.sources
+    return Mistake("alias", message, f"leave {alias} out here; it is at hand all the same" if same else fix)
 
 
 def _texts(look: Look) -> Iterator[tuple[Loc, str]]:
