@@ -64,7 +64,8 @@ def test_records_that_are_texts_are_kept_as_they_are(desk: Desk, vendor: Tiny) -
 
 def test_a_child_sees_the_redacted_parent(desk: Desk, vendor: Tiny) -> None:
     vendor.routes |= {"/people": [{"id": 1, "secret": "s"}], "/one": []}
-    one = {"get": "/one", "for_each": {"who": "people"}, "query": {"id": "${who.id}", "secret": "${who.secret|default('none')}"}}
+    query = {"id": "${who.id}", "secret": "${who.secret|default('none')}"}
+    one = {"get": "/one", "for_each": {"who": "people"}, "query": query}
     desk.collect({"people": {"get": "/people", "redact": ["secret"]}, "one": one})
     assert "/one?id=1&secret=none" == vendor.targets()[1]
 
