@@ -71,9 +71,8 @@ def test_the_window_of_incidents_begins_eight_days_before_the_last_one_seen(twic
     first, second = asked(twice[0], twice[1], "securityIncidents")
     last_seen = max(instant(row["lastDetectedTime"]) or ANCHOR for row in World().incidents("prod"))
     starts = [{re.search(r'> "([^"]+)"', target)[1] for target in run} for run in (first, second)]  # type: ignore[index]  # None fails
-    assert [[ANCHOR - timedelta(days=420)], [last_seen - timedelta(days=8)]] == [
-        [instant(text) for text in texts] for texts in starts
-    ]
+    begins = (last_seen - timedelta(days=8)).replace(microsecond=0)  # at a whole second, the step of these windows
+    assert [[ANCHOR - timedelta(days=420)], [begins]] == [[instant(text) for text in texts] for texts in starts]
 
 
 def test_the_window_of_traffic_begins_at_the_start_of_the_day_before_the_last_run(
