@@ -222,6 +222,14 @@ def _named_secrets(value: Any) -> set[str]:
     return {one.path[0] for one in references if one.namespace == "secret" and one.path}
 
 
+def _is_file(text: str) -> bool:
+    """Whether a text names a file; a key may be longer than any name."""
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def _secret(
     source: Source, name: str, wanted: SecretSource, given: Mapping[str, str], env: Mapping[str, str]
 ) -> str | None:
@@ -229,7 +237,7 @@ def _secret(
     if not text and wanted.file:
         path = source.folder / Path(wanted.file).expanduser()
         text = _read(path, name) if path.exists() else None
-    if text and wanted.or_path and not text.lstrip().startswith("{") and Path(text).expanduser().is_file():
+    if text and wanted.or_path and not text.lstrip().startswith("{") and _is_file(text):
         text = _read(Path(text).expanduser(), name)
     return text or None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 from urllib.parse import quote, quote_plus
 
@@ -25,8 +26,7 @@ class Hidden:
 
     words: frozenset[bytes]
     """As it is, in JSON, in an address, and in Base64."""
-    escaped: re.Pattern[bytes]
-    """In JSON with any of its letters as `\\uXXXX`."""
+    text: str = field(repr=False)
 
     @classmethod
     def of(cls, secret: Secret) -> Self | None:
@@ -37,8 +37,12 @@ class Hidden:
         written = jsontext.write(text)[1:-1], quote(text, safe="").encode(), quote_plus(text).encode()
         encoded = base64.b64encode(text.encode()).rstrip(b"=")
         words = frozenset({text.encode(), *written, written[0].replace(b"/", rb"\/"), encoded})
-        place = OWN_PLACE if text.isdigit() else b""
-        return cls(words, re.compile(place + b"".join(map(_letter, text))))
+        return cls(words, text)
+
+    @cached_property
+    def escaped(self) -> re.Pattern[bytes]:
+        """In JSON with any of its letters as `\\uXXXX`; for a long token it takes 30 ms to make, and few need it."""
+        return re.compile((OWN_PLACE if self.text.isdigit() else b"") + b"".join(map(_letter, self.text)))
 
     def masked(self, text: bytes) -> bytes:
         """The text without it; the very same text where it is not in there."""

@@ -232,6 +232,11 @@ def test_a_secret_that_is_json_is_no_path(tmp_path: Path) -> None:
     assert '{"a": 1}' == _secret(tmp_path, {"env": "ACME_K", "or_path": True}, env={"ACME_K": '{"a": 1}'})
 
 
+def test_a_secret_longer_than_any_name_of_a_file_is_no_path(tmp_path: Path) -> None:
+    long = "k" * 5000
+    assert long == _secret(tmp_path, {"env": "ACME_K", "or_path": True}, env={"ACME_K": long})
+
+
 def test_an_optional_secret_may_be_absent(tmp_path: Path) -> None:
     assert {} == dict(_settled(tmp_path, secrets={"k": {"env": "ACME_K", "optional": True}}).secrets)
 
