@@ -74,9 +74,8 @@ class Daemon:
 
     def run(self) -> None:
         """Run schedules until asked to stop. Raises ConfigError when no page has any."""
-        root = self.engine.config.storage
-        storage.open_storage(root, simulated=False)
-        ledger = Ledger(root / "engine.db")
+        storage.open_storage(self.engine.storage.root, simulated=False)
+        ledger = self.engine.storage.ledger()
         try:
             plans = self._plans()
             if not plans:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.flow.plan import Plan, Settings
     from engine.flow.report import Result
     from engine.flow.run import Walk
+    from engine.flow.storage import Storage
 
 HOMES = {kind: f"engine.parts.{kind}" for kind in KINDS}
 STAGES = ("validation", "enrichment", "analytics")
@@ -74,6 +75,13 @@ class Engine:
         if storage is not None:
             config = config.model_copy(update={"storage": Path(storage)})
         return cls(config=config, env=env, emit=emit)
+
+    @property
+    def storage(self) -> Storage:
+        """Where everything is kept."""
+        from engine.flow.storage import Storage
+
+        return Storage(self.config.storage)
 
     # --- pages
 
@@ -137,7 +145,6 @@ class Engine:
     ) -> dict[str, Json]:
         """What a run would do, also where params or secrets are still missing. Raises SpecError or ConfigError."""
         from engine.app.explain import explain
-        from engine.flow.publish import Shelf
 
         source = self.page(tool)
         check_page(source)
@@ -145,7 +152,7 @@ class Engine:
         config, secret = self.config.params.get(name, {}), self.config.secrets.get(name, {})
         unset = self.config.unset(name)
         found = look(source, given=params or {}, config=config, secrets=secret, env=self.env, unset=unset)
-        published = Shelf(self.config.storage, name).current().get("tables", {})
+        published = self.storage.shelf(name).current().get("tables", {})
         return explain(source, self._plan(source, found.settings, only), found, published=published, verbose=verbose)
 
     def plan(
@@ -232,8 +239,6 @@ class Engine:
         **how: Any,
     ) -> Result:
         from engine.flow import storage
-        from engine.flow.ledger import Ledger
-        from engine.flow.publish import Shelf
         from engine.flow.report import Result
 
         source = self.page(tool)
@@ -242,13 +247,13 @@ class Engine:
         root = self.config.storage
         storage.open_storage(root, simulated=vendor is not None)
         with storage.owned(root, source.pipeline.tool, wait=clock.wait if due else None):
-            ledger = Ledger(root / "engine.db", due)
+            ledger = self.storage.ledger(due)
             try:
                 if not ledger.knows_page(source.pipeline.tool, source.hash):
                     check_page(source, typed=True)
                 if ledger.due_is_done():
                     return Result(source.pipeline.tool, "", clock.instant(), notes=["another run did this due time"])
-                rows = Shelf(root, source.pipeline.tool).records
+                rows = self.storage.shelf(source.pipeline.tool).records
                 stand = vendor.open(plan, rows) if vendor and "collect" in works else nullcontext()
                 return self._in_ledger(source, plan, works, clock, stage, ledger, stand, vendor is not None)
             finally:
@@ -299,6 +304,7 @@ class Engine:
         self, source: Source, plan: Plan, works: Sequence[str], clock: Clock, ledger: Any, simulated: bool
     ) -> Walk:
         from engine.core.events import RunStarted
+        from engine.flow.lease import Fence
         from engine.flow.report import Result
         from engine.flow.run import Walk
         from engine.flow.units import RunInfo
@@ -314,17 +320,17 @@ class Engine:
             started_at=rfc3339(started),
         )
         self.emit(RunStarted(tool, run, simulated))
-        root = self.config.storage
         return Walk(
             plan=plan,
             run=RunInfo(run, started, fence, simulated),
-            root=root,
+            storage=self.storage,
+            fence=Fence(fence),
             folder=source.folder,
             place=source.mark,
             clock=clock,
             emit=self.emit,
             ledger=ledger,
-            result=Result(tool, run, started, simulated, notes=plan.assumptions(), storage=str(root)),
+            result=Result(tool, run, started, simulated, notes=plan.assumptions(), storage=str(self.storage.root)),
             auth=plan.auth(),
         )
 
@@ -342,7 +348,7 @@ class Engine:
         """The schedules of pages, of all unless said: their times, what they do, when next, how the last run ended."""
         from engine.app.schedule import overview
 
-        return overview(self.page, tools or self.tools(), self.config.storage, self._clock(None).instant())
+        return overview(self.page, tools or self.tools(), self.storage, self._clock(None).instant())
 
     # --- what is there
 
@@ -350,13 +356,11 @@ class Engine:
         """The published rows of a table. Raises ConfigError."""
         from engine.app.look import published
 
-        return published(self.config.storage, tool, name)
+        return published(self.storage, tool, name)
 
     def current(self, tool: str) -> dict[str, Json]:
         """What is published of a tool: tables with rows, files and schema."""
-        from engine.flow.publish import Shelf
-
-        return Shelf(self.config.storage, tool).current()
+        return self.storage.shelf(tool).current()
 
     def show(
         self, tool: str, table: str, *, where: str = "", limit: int | None = None, quarantine: bool = False
@@ -364,14 +368,13 @@ class Engine:
         """Rows of a table, or those of it that were set apart. Raises ConfigError."""
         from engine.app.look import show
 
-        root = self.config.storage
-        return show(root, tool, table, self.registry, where=where, limit=limit, quarantine=quarantine)
+        return show(self.storage, tool, table, self.registry, where=where, limit=limit, quarantine=quarantine)
 
     def shelf(self, tool: str) -> list[dict[str, Json]]:
         """The tables of a tool: rows, whether complete, when made. Raises ConfigError."""
         from engine.app.look import tables
 
-        return tables(self.config.storage, tool)
+        return tables(self.storage, tool)
 
     def raw(
         self, tool: str, endpoint: str, *, run: str | None = None, page: int | None = None, limit: int | None = None
@@ -379,22 +382,22 @@ class Engine:
         """The kept pages of an endpoint, each with its request; of the newest run unless said. Raises ConfigError."""
         from engine.app.look import pages
 
-        return pages(self.config.storage, tool, endpoint, self.registry, run=run, page=page, limit=limit)
+        return pages(self.storage, tool, endpoint, self.registry, run=run, page=page, limit=limit)
 
     def state(self, tool: str) -> list[dict[str, Json]]:
         """How far each parent of each endpoint was read. Raises ConfigError where nothing is kept of it."""
         from engine.app.state import state
 
-        return state(self.config.storage, tool)
+        return state(self.storage, tool)
 
     def reset(self, tool: str, endpoint: str, parent: str | None = None) -> dict[str, Json]:
         """Forget how far an endpoint was read, of all its parents or one. Raises ConfigError or StorageError."""
         from engine.app.state import reset
 
-        return reset(self.config.storage, tool, endpoint, parent, lambda: self.page(tool).pipeline)
+        return reset(self.storage, tool, endpoint, parent, lambda: self.page(tool).pipeline)
 
     def overview(self) -> list[dict[str, Json]]:
         """Every tool that has a page: title, what the page holds, and how its last run ended."""
         from engine.app.tools import overview
 
-        return [overview(self.find(tool), self.registry, self.config.storage) for tool in self.tools()]
+        return [overview(self.find(tool), self.registry, self.storage) for tool in self.tools()]

@@ -20,10 +20,8 @@ from engine.core.decoding import Chain
 from engine.core.errors import ConfigError, Json, Mistake, nearest
 from engine.core.kinds import About
 from engine.core.registry import Registry
-from engine.flow.publish import Shelf
 from engine.flow.raw import Frame
-from engine.flow.storage import is_simulated
-from engine.flow.store import Store
+from engine.flow.storage import Storage, is_simulated
 
 CHUNK = 1 << 16
 
@@ -60,20 +58,20 @@ class Shown:
         return [json.loads(line) for line in "".join(self.text("jsonl")).split("\n") if line]
 
 
-def published(root: Path, tool: str, name: str) -> pl.LazyFrame:
+def published(storage: Storage, tool: str, name: str) -> pl.LazyFrame:
     """The rows of a published table. Raises ConfigError."""
-    shelf = Shelf(root, tool)
+    shelf = storage.shelf(tool)
     rows = shelf.table(name)
     if rows is None:
         known = list(shelf.current().get("tables", {}))
         fix = f"its tables are: {', '.join(known)}" if known else f"run it first: engine run {tool}"
-        raise ConfigError(f'{tool} has no table "{name}" in {root}{nearest(name, known)}', fix)
+        raise ConfigError(f'{tool} has no table "{name}" in {storage.root}{nearest(name, known)}', fix)
     return rows
 
 
-def tables(root: Path, tool: str) -> list[dict[str, Json]]:
+def tables(storage: Storage, tool: str) -> list[dict[str, Json]]:
     """The published tables of a tool: name, rows, whether complete, when made, notes. Raises ConfigError."""
-    current = _current(root, tool)
+    current = _current(storage, tool)
     return [
         {
             "table": name,
@@ -89,19 +87,20 @@ def tables(root: Path, tool: str) -> list[dict[str, Json]]:
 
 
 def show(
-    root: Path, tool: str, table: str, registry: Registry, *, where: str, limit: int | None, quarantine: bool
+    storage: Storage, tool: str, table: str, registry: Registry, *, where: str, limit: int | None, quarantine: bool
 ) -> Shown:
     """Rows of a published table, or of its quarantine. Raises ConfigError."""
-    current = _current(root, tool)
+    current = _current(storage, tool)
     known = list(current["tables"])
     if table not in known:
         raise ConfigError(
-            f'{tool} has no table "{table}" in {root}{nearest(table, known)}', f"its tables are: {', '.join(known)}"
+            f'{tool} has no table "{table}" in {storage.root}{nearest(table, known)}',
+            f"its tables are: {', '.join(known)}",
         )
     if quarantine:
-        rows, types = _quarantined(root, tool, table), {}
+        rows, types = _quarantined(storage, tool, table), {}
     else:
-        found = Shelf(root, tool).table(table, current)
+        found = storage.shelf(tool).table(table, current)
         assert found is not None
         rows = found
         types = {name: kind["type"] for name, kind in current["tables"][table]["schema"].items()}
@@ -115,19 +114,28 @@ def show(
 
 
 def pages(
-    root: Path, tool: str, endpoint: str, registry: Registry, *, run: str | None, page: int | None, limit: int | None
+    storage: Storage,
+    tool: str,
+    endpoint: str,
+    registry: Registry,
+    *,
+    run: str | None,
+    page: int | None,
+    limit: int | None,
 ) -> Iterator[dict[str, Json]]:
     """The kept pages of an endpoint in one run, the newest unless said. Raises ConfigError."""
-    store = Store(root, tool)
+    store = storage.store(tool)
     endpoints = store.endpoints()
     if endpoint not in endpoints:
         fix = f"kept are: {', '.join(endpoints)}" if endpoints else f"collect first: engine collect {tool}"
-        raise ConfigError(f'{tool} has no kept pages of "{endpoint}" in {root}{nearest(endpoint, endpoints)}', fix)
+        raise ConfigError(
+            f'{tool} has no kept pages of "{endpoint}" in {storage.root}{nearest(endpoint, endpoints)}', fix
+        )
     runs = store.runs(endpoint)
     chosen = run or runs[-1]
     if chosen not in runs:
         raise ConfigError(f'run "{chosen}" kept no pages of {endpoint}', f"these did: {', '.join(runs)}")
-    simulated = is_simulated(root)
+    simulated = is_simulated(storage.root)
     numbered = enumerate(store.frames(endpoint, chosen))
     wanted = ((number, frame) for number, frame in numbered if page is None or number == page)
     if page is not None and store.page(endpoint, chosen, page) is None:
@@ -163,23 +171,23 @@ def _answer(frame: Frame, registry: Registry) -> Json:
     return json.loads(body) if body.strip() else None
 
 
-def _current(root: Path, tool: str) -> dict[str, Json]:
-    current = Shelf(root, tool).current()
+def _current(storage: Storage, tool: str) -> dict[str, Json]:
+    current = storage.shelf(tool).current()
     if not current.get("tables"):
-        home = root / "processed_data"
+        home = storage.root / "processed_data"
         there = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
         known = [name for name in there if name != tool]
-        fix = f"{root} has tables of: {', '.join(known)}" if known else f"make them first: engine run {tool}"
-        raise ConfigError(f"{root} has no tables of {tool}{nearest(tool, known)}", fix)
+        fix = f"{storage.root} has tables of: {', '.join(known)}" if known else f"make them first: engine run {tool}"
+        raise ConfigError(f"{storage.root} has no tables of {tool}{nearest(tool, known)}", fix)
     return current
 
 
-def _quarantined(root: Path, tool: str, table: str) -> pl.LazyFrame:
+def _quarantined(storage: Storage, tool: str, table: str) -> pl.LazyFrame:
     """The rows set apart by the newest run that set any apart."""
-    home = root / "quarantine" / tool / table
+    home = storage.root / "quarantine" / tool / table
     runs = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     if not runs:
-        raise ConfigError(f"no row of {tool} {table} was ever set apart in {root}")
+        raise ConfigError(f"no row of {tool} {table} was ever set apart in {storage.root}")
     return pl.scan_parquet(sorted(runs[-1].glob("*.parquet")))
 
 

@@ -21,6 +21,7 @@ from engine.spec.schedule import Schedule
 
 if TYPE_CHECKING:
     from engine.flow.ledger import Taken
+    from engine.flow.storage import Storage
 
 LOOKBACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=366), timedelta(days=366 * 50))
 """How far back the newest of missed times is sought, step by step: most lines of cron have one in the last day."""
@@ -99,7 +100,7 @@ def wakes(plans: Sequence[Planned], done: Mapping[tuple[str, str], datetime]) ->
 
 
 def overview(
-    read: Callable[[str | Path], Source], tools: Sequence[str | Path], storage: Path, now: datetime
+    read: Callable[[str | Path], Source], tools: Sequence[str | Path], storage: Storage, now: datetime
 ) -> list[dict[str, Json]]:
     """Each schedule with its times, what it does, when next, and how its last run ended."""
     taken = _taken(storage)
@@ -112,14 +113,11 @@ def overview(
     return found
 
 
-def _taken(storage: Path) -> dict[tuple[str, str], Taken]:
+def _taken(storage: Storage) -> dict[tuple[str, str], Taken]:
     """How far schedules are done; asking for it does not make a ledger where there is none."""
-    place = storage / "engine.db"
-    if not place.is_file():
+    if not storage.has_ledger:
         return {}
-    from engine.flow.ledger import Ledger
-
-    ledger = Ledger(place, only_read=True)
+    ledger = storage.ledger(only_read=True)
     try:
         return ledger.taken()
     finally:

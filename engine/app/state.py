@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from engine.core import jsontext
 from engine.core.errors import ConfigError, Json, SpecError, nearest
-from engine.flow.ledger import Ledger, Mark
-from engine.flow.storage import owned
+from engine.flow.ledger import Mark
+from engine.flow.storage import Storage, owned
 from engine.spec.collect import Endpoint
 from engine.spec.model import Pipeline
 
 
-def state(root: Path, tool: str) -> list[dict[str, Json]]:
+def state(storage: Storage, tool: str) -> list[dict[str, Json]]:
     """The marks of a tool: endpoint, parent, until when it was read or the value it was asked at, since when.
 
     Raises ConfigError where there is none.
     """
-    if not (root / "engine.db").is_file():
-        raise _nothing(root, tool)
-    ledger = Ledger(root / "engine.db", only_read=True)
+    if not storage.has_ledger:
+        raise _nothing(storage, tool)
+    ledger = storage.ledger(only_read=True)
     try:
         marks = ledger.marks(tool)
     finally:
         ledger.close()
     if not marks:
-        raise _nothing(root, tool)
+        raise _nothing(storage, tool)
     return [
         {
             "endpoint": mark.endpoint,
@@ -43,7 +42,7 @@ def state(root: Path, tool: str) -> list[dict[str, Json]]:
 
 
 def reset(
-    root: Path, tool: str, endpoint: str, parent: str | None, pipeline: Callable[[], Pipeline]
+    storage: Storage, tool: str, endpoint: str, parent: str | None, pipeline: Callable[[], Pipeline]
 ) -> dict[str, Json]:
     """Forget how far an endpoint was read, of all its parents or one; gives what was forgotten and what comes of it.
 
@@ -52,10 +51,10 @@ def reset(
     page: Pipeline | None = None
     with suppress(ConfigError, SpecError):  # a tool may have no page any more
         page = pipeline()
-    if not (root / "engine.db").is_file():
-        raise _nothing(root, tool)
-    with owned(root, tool):
-        ledger = Ledger(root / "engine.db")
+    if not storage.has_ledger:
+        raise _nothing(storage, tool)
+    with owned(storage.root, tool):
+        ledger = storage.ledger()
         try:
             chosen = _chosen(ledger.marks(tool), tool, endpoint, parent, page)
             ledger.reset(tool, endpoint, {mark.partition for mark in chosen})
@@ -108,6 +107,6 @@ def _next(name: str, endpoint: Endpoint | None) -> str:
     return f"the next collection reads {name}{since or ' for each of these parents, whether their value moved or not'}"
 
 
-def _nothing(root: Path, tool: str) -> ConfigError:
+def _nothing(storage: Storage, tool: str) -> ConfigError:
     fix = "it is kept of endpoints with incremental or when_changed, once they were collected"
-    return ConfigError(f"{root} has no state of {tool}", fix)
+    return ConfigError(f"{storage.root} has no state of {tool}", fix)

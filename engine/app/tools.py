@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.app.config import Config
 from engine.core.errors import ConfigError, Finding, Json, SpecError, nearest
@@ -11,6 +12,9 @@ from engine.core.registry import Registry
 from engine.spec.lint import lint_file
 from engine.spec.read import read_page
 from engine.spec.yamlfile import read
+
+if TYPE_CHECKING:
+    from engine.flow.storage import Storage
 
 TOOL = re.compile(r"""^tool:\s*["']?([^\s"'#]+)""", re.MULTILINE)
 
@@ -63,7 +67,7 @@ def _tool(page: Path) -> str:
     return found[1] if found else ""
 
 
-def overview(page: Path, registry: Registry, storage: Path) -> dict[str, Json]:
+def overview(page: Path, registry: Registry, storage: Storage) -> dict[str, Json]:
     """One tool; a page with mistakes has only its count of mistakes."""
     found: dict[str, Json] = {"tool": page.stem, "page": str(page)}
     try:
@@ -80,19 +84,17 @@ def overview(page: Path, registry: Registry, storage: Path) -> dict[str, Json]:
     }
 
 
-def _last_run(storage: Path, tool: str) -> dict[str, Json] | None:
+def _last_run(storage: Storage, tool: str) -> dict[str, Json] | None:
     """The newest run; asking for it does not make a ledger where there is none."""
-    place = storage / "engine.db"
-    if not place.is_file():
+    if not storage.has_ledger:
         return None
-    from engine.flow.ledger import Ledger
     from engine.flow.storage import is_owned
 
-    ledger = Ledger(place, only_read=True)
+    ledger = storage.ledger(only_read=True)
     try:
         last = ledger.last_run(tool)
     finally:
         ledger.close()
-    if last and last["status"] == "running" and not is_owned(storage, tool):
+    if last and last["status"] == "running" and not is_owned(storage.root, tool):
         last["status"] = "interrupted"  # it was killed before it could say so
     return {name: last[name] for name in ("run", "status", "started_at")} if last else None

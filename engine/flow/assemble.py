@@ -20,7 +20,6 @@ from engine.flow.frames import AT, Kept, Reader, Reject, Rows, Span, batches, em
 from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, definition, finish, quarantine
 from engine.flow.merge import HIDDEN, Merger
-from engine.flow.publish import PartWriter
 from engine.flow.raw import Frame
 from engine.flow.reshape import Reshaper
 from engine.flow.sort import Sorter, keyless_rows
@@ -218,8 +217,8 @@ class Assembly:
     ) -> None:
         around, table = self.around, self.table
         folder = f"{self.name}/{around.run.id}"
-        writer = PartWriter(around.home, folder, mark=around.run.mark)
-        base = PartWriter(around.home, folder, "base", mark=around.run.mark)
+        writer = around.parts(folder)
+        base = around.parts(folder, "base")
         keeps_base = bool(table.enrich) and around.mode(table) != "replace"
         steps, given = around.steps(table), around.given(validator.view)
         broken: list[pl.DataFrame] = []

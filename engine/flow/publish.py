@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,9 @@ import polars as pl
 
 from engine.core import jsontext
 from engine.core.errors import CollectionError, Json, StorageError
+from engine.flow.lease import ALONE, Fence
+from engine.flow.seal import PLAIN, Seal
+from engine.flow.writing import replace_json, writing
 
 PART_ROWS = 50_000
 CURRENT = "current.json"
@@ -47,6 +49,8 @@ class PartWriter:
     stem: str = "part"
     mark: Mapping[str, str] = field(default_factory=dict)
     """What each file says of itself, such as that its rows are simulated."""
+    fence: Fence = ALONE
+    seal: Seal = PLAIN
     receipts: list[Receipt] = field(default_factory=list)
     schema: pl.Schema | None = None
     _waiting: list[pl.DataFrame] = field(default_factory=list)
@@ -77,39 +81,10 @@ class PartWriter:
     def _write(self, rows: pl.DataFrame) -> None:
         name = f"{self.folder}/{self.stem}-{len(self.receipts):05d}.parquet"
         place = self.home / name
-        with writing(place) as temporary:
+        with writing(place, self.fence) as temporary:
             rows.write_parquet(temporary, compression="zstd", statistics=True, metadata=dict(self.mark) or None)
         digest = hashlib.sha256(place.read_bytes()).hexdigest()
         self.receipts.append(Receipt(name, rows.height, place.stat().st_size, digest))
-
-
-@contextmanager
-def writing(place: Path) -> Iterator[Path]:
-    """A temporary path beside a place; synced and renamed to it at the end. Raises StorageError."""
-    temporary = place.with_name(f".{place.name}.tmp")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(place)
-        _sync_folder(place.parent)
-    except OSError as error:
-        raise StorageError(
-            f"{error.strerror or error} while writing {place.name}", "free space or make the storage writable"
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a rename survives a power cut."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 @dataclass
@@ -118,6 +93,8 @@ class Shelf:
 
     root: Path
     tool: str
+    fence: Fence = ALONE
+    seal: Seal = PLAIN
 
     @property
     def home(self) -> Path:
@@ -172,11 +149,16 @@ class Shelf:
 
     def publish(self, current: Mapping[str, Json]) -> None:
         """Replace what is current by one rename."""
-        replace_json(self.home / CURRENT, current)
+        replace_json(self.home / CURRENT, current, self.fence)
 
     def quarantine(self, table: str, run: str, mark: Mapping[str, str]) -> PartWriter:
         """A writer for the rows of a table that broke a rule."""
-        return PartWriter(self.root / "quarantine" / self.tool, f"{table}/{run}", mark=mark)
+        home = self.root / "quarantine" / self.tool
+        return PartWriter(home, f"{table}/{run}", mark=mark, fence=self.fence, seal=self.seal)
+
+    def parts(self, folder: str, stem: str, mark: Mapping[str, str], home: Path | None = None) -> PartWriter:
+        """A writer for the files of a table."""
+        return PartWriter(home or self.home, folder, stem, mark, self.fence, self.seal)
 
     @contextmanager
     def scratch(self, run: str) -> Iterator[Callable[[str], Path]]:
@@ -188,9 +170,3 @@ class Shelf:
             yield lambda name: home / name
         finally:
             shutil.rmtree(home, ignore_errors=True)
-
-
-def replace_json(place: Path, value: Mapping[str, Json]) -> None:
-    """Write JSON for good: synced, then renamed, so that a reader sees the old or the new."""
-    with writing(place) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")

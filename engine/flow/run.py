@@ -17,16 +17,17 @@ from engine.flow.connect import Connect
 from engine.flow.crawl import Crawler
 from engine.flow.fetch import Fetcher
 from engine.flow.files import Files
+from engine.flow.lease import Fence
 from engine.flow.ledger import Ledger
 from engine.flow.made import Made
 from engine.flow.plan import Plan
-from engine.flow.publish import Shelf, replace_json, writing
 from engine.flow.report import Result, told
 from engine.flow.session import Keeper, Pool
-from engine.flow.store import Store
+from engine.flow.storage import Storage
 from engine.flow.surroundings import Surroundings
 from engine.flow.tables import Tables
 from engine.flow.units import RunInfo
+from engine.flow.writing import replace_json, writing
 
 
 @dataclass
@@ -35,7 +36,8 @@ class Walk:
 
     plan: Plan
     run: RunInfo
-    root: Path
+    storage: Storage
+    fence: Fence
     folder: Path
     """Where the page lies: files it names are beside it."""
     place: Callable[..., Any]
@@ -66,7 +68,7 @@ class Walk:
         crawler = Crawler(
             plan=self.plan,
             run=self.run,
-            store=Store(self.root, self.tool),
+            store=self.storage.store(self.tool),
             ledger=self.ledger,
             fetcher=fetcher,
             routes=connect.routes(session),
@@ -74,7 +76,7 @@ class Walk:
             emit=self.emit,
             concurrency=connect.concurrency(),
             files=files,
-            rows=Shelf(self.root, self.tool).records,
+            rows=self.storage.shelf(self.tool).records,
             deadline=deadline,
             made_up=self.made_up,
         )
@@ -88,11 +90,11 @@ class Walk:
 
     def process(self, through: str = "analytics") -> None:
         """Make every table from sealed collections and publish them by one rename; with `validation`, only check."""
-        shelf = Shelf(self.root, self.tool)
+        shelf = self.storage.shelf(self.tool, self.fence)
         around = Surroundings(
             plan=self.plan,
             run=self.run,
-            store=Store(self.root, self.tool),
+            store=self.storage.store(self.tool),
             shelf=shelf,
             files=Files(self.folder),
             place=self.place,
@@ -108,22 +110,22 @@ class Walk:
 
     def report(self) -> None:
         """Write the page's reports from what is published."""
-        current = Shelf(self.root, self.tool).current()
+        current = self.storage.shelf(self.tool).current()
         self.result.notes += self._gaps()
-        home = self.root / "reports" / self.tool / self.run.id
+        home = self.storage.root / "reports" / self.tool / self.run.id
         for name, output in self.plan.pipeline.reports.items():
             place = home / self._file_name(name, output)
             tables = {table: self._published(name, table, current) for table in output.tables()}
             try:
-                with writing(place) as unfinished:
+                with writing(place, self.fence) as unfinished:
                     output.write(tables, unfinished, self._about(current))
             except Mistake as mistake:
                 raise _on_page(self.place("reports", name), name, mistake) from None
             self.result.reports[name] = str(place)
             self.emit(ReportWritten(name, str(place)))
-        replace_json(home / "run.json", self.result.as_json())
+        replace_json(home / "run.json", self.result.as_json(), self.fence)
         files = {name: f"{self.run.id}/{Path(path).name}" for name, path in self.result.reports.items()}
-        replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files})
+        replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files}, self.fence)
 
     # --- publishing
 
@@ -150,7 +152,7 @@ class Walk:
         return [*found, *(f"{name} was never collected" for name in never)]
 
     def _published(self, report: str, table: str, current: Mapping[str, Json]) -> pl.LazyFrame:
-        rows = Shelf(self.root, self.tool).table(table, current)
+        rows = self.storage.shelf(self.tool).table(table, current)
         if rows is None:
             raise _on_page(
                 self.place("reports", report),

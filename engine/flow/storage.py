@@ -6,18 +6,58 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from engine.core.errors import ConfigError, Json, StorageError
-from engine.flow.ledger import Ledger
-from engine.flow.publish import replace_json
+from engine.flow.lease import ALONE, Fence
+from engine.flow.ledger import Due, Ledger
+from engine.flow.seal import PLAIN, Seal
+from engine.flow.writing import replace_json
+
+if TYPE_CHECKING:
+    from engine.flow.publish import Shelf
+    from engine.flow.store import Store
 
 FORMAT = 1
 HOMES = ("raw_data", "processed_data")
 ELSEWHERE = "make it a folder that can be written, or choose another with --storage"
 LOOK_SECONDS = 0.2
 """How often a run that waits for another of its tool looks again."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A storage: its folder, the key of what is kept in it, and the one way to each of its rooms."""
+
+    root: Path
+    seal: Seal = PLAIN
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether anything was ever noted in it; asking does not make a ledger."""
+        return self._ledger.is_file()
+
+    def ledger(self, due: Due | None = None, *, only_read: bool = False) -> Ledger:
+        """The ledger, to be closed by who asked for it. Raises StorageError."""
+        return Ledger(self._ledger, due, only_read=only_read)
+
+    def store(self, tool: str) -> Store:
+        """The kept pages of a tool."""
+        from engine.flow.store import Store
+
+        return Store(self.root, tool, self.seal)
+
+    def shelf(self, tool: str, fence: Fence = ALONE) -> Shelf:
+        """The tables of a tool; who writes to it gives its fence."""
+        from engine.flow.publish import Shelf  # with Polars, which whoever looks at runs alone does not need
+
+        return Shelf(self.root, tool, fence, self.seal)
+
+    @property
+    def _ledger(self) -> Path:
+        return self.root / "engine.db"
 
 
 def open_storage(root: Path, *, simulated: bool) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.flow.raw import Frame, Segment, frame_at, heads, storage_error
+from engine.flow.seal import PLAIN, Seal
 
 Where = tuple[int, int, Path, int]
 """Sweep and number of a page, its segment, and where in it."""
@@ -18,8 +19,8 @@ Where = tuple[int, int, Path, int]
 class Store:
     """The kept pages: `<root>/raw_data/<tool>/<endpoint>/<run>/<lane>.<fence>.seg`, many units in one segment."""
 
-    def __init__(self, root: Path, tool: str) -> None:
-        self.home = root / "raw_data" / tool
+    def __init__(self, root: Path, tool: str, seal: Seal = PLAIN) -> None:
+        self.home, self.seal = root / "raw_data" / tool, seal
 
     def endpoints(self) -> list[str]:
         """The endpoints that have kept pages."""

@@ -15,7 +15,7 @@ from engine.flow.files import Files
 from engine.flow.made import Made
 from engine.flow.merge import HIDDEN
 from engine.flow.plan import Plan
-from engine.flow.publish import Shelf
+from engine.flow.publish import PartWriter, Shelf
 from engine.flow.store import Store
 from engine.flow.units import RunInfo
 from engine.flow.validate import Placed
@@ -59,6 +59,10 @@ class Surroundings:
         except StorageError:
             return False
         return True
+
+    def parts(self, folder: str, stem: str = "part") -> PartWriter:
+        """A writer for the files of a table."""
+        return self.shelf.parts(folder, stem, self.run.mark, self.home)
 
     def mode(self, table: Table) -> str:
         """How a table changes from run to run: replace, upsert or append."""

@@ -20,7 +20,6 @@ from engine.flow.frames import AT
 from engine.flow.ledger import Collection
 from engine.flow.made import Made, definition, finish, quarantine
 from engine.flow.merge import FOREVER, HIDDEN, RUN, UNTIL
-from engine.flow.publish import PartWriter
 from engine.flow.sort import same_key
 from engine.flow.surroundings import Surroundings
 from engine.flow.validate import Validator, repeats
@@ -156,7 +155,7 @@ class Tables:
         good = good.sort(AT)  # the query's own order
         validator.count(good)
         made.quarantined = broken[AT].n_unique()
-        writer = PartWriter(self.around.home, f"{name}/{self.around.run.id}", mark=self.around.run.mark)
+        writer = self.around.parts(f"{name}/{self.around.run.id}")
         writer.add(enrich(good.drop(HIDDEN, strict=False), self.around.steps(table), self.around.given(view)))
         if broken.height:
             quarantine(self.around.shelf, name, self.around.run, broken)

@@ -10,7 +10,7 @@ EVERYWHERE = ("core", "parts", "spec", "flow", "app", "author", "cli")
 OWNERS = {
     "click": ("cli",),
     "cronsim": ("core/cron",),
-    "cryptography": ("parts/auth",),
+    "cryptography": ("flow/seal", "parts/auth"),
     "fastexcel": ("flow/files",),
     "jinja2": ("core/template",),
     "jmespath": ("core/select",),
@@ -28,6 +28,7 @@ OWNERS = {
     "pydantic_core": EVERYWHERE,
     "rich": ("cli",),
     "sqlglot": ("core/sql",),
+    "psycopg": ("flow/ledger",),
     "sqlite3": ("flow/ledger",),
     "truststore": ("flow/trust",),
     "urllib3": ("flow/line",),

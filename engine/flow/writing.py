@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all: written under another name, synced, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engine.core import commit
+from engine.core.errors import Json, StorageError
+from engine.flow.lease import ALONE, Fence
+
+
+@contextmanager
+def writing(place: Path, fence: Fence = ALONE) -> Iterator[Path]:
+    """A temporary path beside a place; synced and renamed to it at the end. Raises StorageError and LeaseLost.
+
+    Who takes over removes the temporary files of those before: a holder that sleeps between its check and its rename
+    has nothing left to rename when it wakes.
+    """
+    temporary = place.with_name(f".{place.name}.{fence.number}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        fence.check()
+        commit.point("file written")
+        temporary.replace(place)
+        _sync_folder(place.parent)
+        commit.point("file renamed")
+    except OSError as error:
+        raise StorageError(
+            f"{error.strerror or error} while writing {place.name}", "free space or make the storage writable"
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a rename survives a power cut."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def replace_json(place: Path, value: Mapping[str, Json], fence: Fence = ALONE) -> None:
+    """Write JSON for good: synced, then renamed, so that a reader sees the old or the new."""
+    with writing(place, fence) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
