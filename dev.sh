@@ -71,6 +71,7 @@ case $verb in
 esac
 case $verb in
   demo) cd "$here" && exec .venv/bin/engine run pipelines/apigee.yaml --simulate "$@" ;;
-  test) cd "$here" && exec .venv/bin/pytest -n auto --dist loadfile "$@" ;;
+  # Where PYTHONDONTWRITEBYTECODE is set, each process that a test starts would compile everything that it imports.
+  test) cd "$here" && exec env PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n auto --dist worksteal "$@" ;;
   run) exec "$here/.venv/bin/engine" run "$@" ;;
 esac

@@ -1,5 +1,8 @@
 set positional-arguments
 
+# Where it is set, each process that a test starts would compile everything that it imports.
+export PYTHONDONTWRITEBYTECODE := ""
+
 # All that CI does; `sh dev.sh setup` makes the environment that these recipes use.
 default: lint types (docs "--check") (test "-m" "")
 
@@ -10,7 +13,7 @@ fix:
 
 # The quick tests; words go to pytest, as in `just test -k cursor`.
 test *words:
-    .venv/bin/pytest -n auto --dist loadfile "$@"
+    .venv/bin/pytest -n auto --dist worksteal "$@"
 
 # Write docs/reference.md and schemas/pipeline.schema.json from the models and parts.
 docs *words:
@@ -23,6 +26,14 @@ bench *words:
 # Requests a second and CPU of 10,000 children at 50 ms each, next to a bare client; numbers in flight may follow.
 fanout *words:
     .venv/bin/python bench/fanout.py "$@"
+
+# What it costs that nothing is lost: collecting with and without syncing, as a ratio.
+durable:
+    .venv/bin/python bench/durable.py
+
+# What encryption costs: the whole walk with and without a key, as a ratio.
+seal *words:
+    .venv/bin/python bench/seal.py "$@"
 
 [private]
 lint:

@@ -43,7 +43,8 @@ CHILD = json.dumps([{"id": at, "name": f"child {at}", "open": True, "score": at 
 class Vendor(asyncio.Protocol):
     """Answers each request after the latency, many at once."""
 
-    parents = json.dumps([{"id": f"p{at:05d}"} for at in range(CHILDREN)]).encode()
+    latency = LATENCY_SECONDS
+    parents = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -54,24 +55,27 @@ class Vendor(asyncio.Protocol):
         while b"\r\n\r\n" in self.heads:
             head, _, self.heads = self.heads.partition(b"\r\n\r\n")
             body = self.parents if head.startswith(b"GET /parents HTTP") else CHILD
-            asyncio.get_running_loop().call_later(LATENCY_SECONDS, self.answer, body)
+            asyncio.get_running_loop().call_later(self.latency, self.answer, body)
 
     def answer(self, body: bytes) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         self.transport.write(head + body)
 
 
-async def serve() -> None:
+async def serve(latency: float, children: int) -> None:
     """Serve until killed; the first line on the standard output is the port."""
+    Vendor.latency = latency
+    Vendor.parents = json.dumps([{"id": f"p{at:05d}"} for at in range(children)]).encode()
     server = await asyncio.get_running_loop().create_server(Vendor, "127.0.0.1", 0, backlog=1024)
     say(str(server.sockets[0].getsockname()[1]))
     await server.serve_forever()
 
 
 @contextmanager
-def serving() -> Iterator[str]:
+def serving(latency: float = LATENCY_SECONDS, children: int = CHILDREN) -> Iterator[str]:
     """The address of a server in a process of its own."""
-    child = subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, __file__, "serve", str(latency), str(children)]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert child.stdout
     try:
         yield f"http://127.0.0.1:{child.stdout.readline().strip()}"
@@ -133,10 +137,10 @@ def measured() -> Iterator[None]:
     say(json.dumps({"seconds": seconds, "cpu": cpu}))
 
 
-def run(what: str, url: str, flight: int) -> dict[str, float]:
+def run(what: str, url: str, how: str, script: str = __file__) -> dict[str, float]:
     """The seconds and the CPU of a walk or a loop in a process of its own."""
     done = subprocess.run(
-        [sys.executable, __file__, what, url, str(flight)],
+        [sys.executable, script, what, url, how],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -160,7 +164,7 @@ def main(flights: list[int]) -> None:
         for _ in range(ROUNDS):
             for what, rounds in found.items():
                 with serving() as url:
-                    rounds.append(run(what, url, flight))
+                    rounds.append(run(what, url, str(flight)))
         cells = []
         for rounds in found.values():
             rate = CHILDREN / statistics.median(one["seconds"] for one in rounds)
@@ -171,8 +175,8 @@ def main(flights: list[int]) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["serve"]:
-            asyncio.run(serve())
+        case ["serve", latency, children]:
+            asyncio.run(serve(float(latency), int(children)))
         case ["walk", url, flight]:
             walk(url, int(flight))
         case ["loop", url, flight]:

@@ -142,7 +142,8 @@ def walk(url: str, records: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "walk.yaml")
         page.write_text(PAGE)
-        engine = Engine(config=Config.model_validate({"storage": Path(folder, "storage")}), env={"PEPPER": "pepper"})
+        env = {"PEPPER": "pepper", "ENCRYPTION_KEY": os.environ.get("ENCRYPTION_KEY", "")}
+        engine = Engine(config=Config.model_validate({"storage": Path(folder, "storage")}), env=env)
         where = {"url": f"{url}/{records // PAGE_ROWS}"}
         began = time.perf_counter()
         engine.collect(page, params=where)

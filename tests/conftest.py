@@ -1,6 +1,7 @@
-"""What all tests share: how hypothesis behaves, and a real browser."""
+"""What all tests share: how hypothesis behaves, a real database, and a real browser."""
 
 import base64
+import gc
 import hashlib
 import io
 import os
@@ -18,6 +19,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.servers import Postgres
+
 # A slow machine is no defect, and what fails once in CI must fail there again.
 settings.register_profile("engine", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.register_profile("quick", settings.get_profile("engine"), max_examples=20)
@@ -32,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("quick" if "not slow" in config.option.markexpr else "engine")
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 1024**3:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 CHROMIUM = "@sparticuz/chromium@153.0.0"
@@ -85,6 +95,19 @@ def _chromium() -> Path:
             _fetch_chromium(fresh)
             fresh.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Postgres"]:
+    """A PostgreSQL that serves; who asks it for a ledger gets one of their own."""
+    from tests.servers import Postgres
+
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture(scope="session")

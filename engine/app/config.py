@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from engine.core.errors import Finding, Json, Mistake, SpecError, nearest
+from engine.core.values import Duration
 from engine.spec.read import EXPECTED
 from engine.spec.yamlfile import Document, read
 
@@ -26,11 +27,34 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     pipelines_dir: Path = Field(Path("pipelines"), description="The folder of the pages.")
     storage: Path = Field(Path("storage"), description="The folder of the storage.")
+    database_url: str = Field(
+        "",
+        repr=False,
+        description="The PostgreSQL that the ledger of `storage` is in, best as ${VARIABLE}; else it is a file in it.",
+    )
+    resume_within: Duration = Field(
+        Duration("12h"), description="So long after it was interrupted a run goes on; later ones start anew."
+    )
+    encryption_key: str = Field("", repr=False, description="The key of the storage, best as ${VARIABLE}.")
     params: dict[str, dict[str, Any]] = Field({}, description="Tool -> param -> value.")
     secrets: dict[str, dict[str, str]] = Field({}, description="Tool -> secret -> value, best as ${VARIABLE}.")
     _notes: list[str] = PrivateAttr([])
     _unset: dict[tuple[str, ...], str] = PrivateAttr({})
     """(section, tool, name) -> the environment variable that is not set, for what was left to the next source."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, text: str) -> str:
+        if text:
+            from engine.flow.ledger.address import parted
+
+            parted(text)
+        return text
+
+    def of(self, storage: Path) -> Config:
+        """The same for another storage, whose ledger is in itself: `database_url` is of the one named here."""
+        same = storage.resolve() == self.storage.resolve()
+        return self.model_copy(update={"storage": storage, "database_url": self.database_url if same else ""})
 
     @property
     def notes(self) -> Sequence[str]:
@@ -42,7 +66,7 @@ class Config(BaseModel):
         return {(path[0], path[2]): name for path, name in self._unset.items() if path[1:2] == (tool,) and path[2:]}
 
 
-OPEN = frozenset(Config.model_fields) - {"secrets"}
+OPEN = frozenset(Config.model_fields) - {"secrets", "encryption_key", "database_url"}
 """The sections that hold no secret."""
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from engine.app import log
+from engine.app.history import OPEN
 from engine.app.problem import block
 from engine.app.schedule import Planned, planned, ready, wakes
 from engine.core.clock import Clock, rfc3339
@@ -74,7 +75,8 @@ class Daemon:
 
     def run(self) -> None:
         """Run schedules until asked to stop. Raises ConfigError when no page has any."""
-        storage.open_storage(self.engine.storage.root, simulated=False)
+        there = self.engine.storage
+        storage.open_storage(there.root, simulated=False, seal=there.seal)
         ledger = self.engine.storage.ledger()
         try:
             plans = self._plans()
@@ -150,9 +152,11 @@ class Daemon:
         self._tell(f"{_name(due)}: started ({'+'.join(plan.schedule.run)})")
 
     def _ended(self, one: Running, ledger: Ledger) -> None:
-        """Tell how a run ended; one that ended before it was a run is noted here, any other noted itself."""
+        """Tell how a run ended; one that could not note it is noted here: it was killed, or was none yet."""
         code, now = one.process.returncode, rfc3339(self.clock.instant())
-        ledger.take(one.due, status="failed", ended_at=now)
+        last = ledger.newest(one.due.tool)
+        cut = last.run if last and last.schedule == one.due.schedule and last.status in OPEN else None
+        ledger.take(one.due, status="interrupted" if cut else "failed", ended_at=now, run=cut)
         self.running.remove(one)
         taken = ledger.taken()[one.due.tool, one.due.schedule]
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"{taken.status} (exit {code})"
@@ -164,7 +168,10 @@ class Daemon:
                 for line in said.read().decode(errors="replace").splitlines()[-SAID_LINES:]:
                     self.say(f"  | {line}")
         if code < 0:  # it could not record that itself
-            self._record(EngineError(f"{_name(one.due)} was {how}", "it runs again at its next time"), one.due.tool)
+            fix = (
+                f"it goes on at its next time, or now: engine resume {cut}" if cut else "it runs again at its next time"
+            )
+            self._record(EngineError(f"{_name(one.due)} was {how}", fix), one.due.tool)
 
     def _end(self) -> None:
         """Ask what is going on to end, and see that it does; it stays due."""
@@ -179,7 +186,7 @@ class Daemon:
                 one.process.wait()
             one.said.close()
             whole = one.process.returncode >= 0 and one.process.returncode != Stopped.exit_code
-            self._tell(f"{_name(one.due)}: {'ended' if whole else 'interrupted, it stays due'}")
+            self._tell(f"{_name(one.due)}: {'ended' if whole else 'interrupted, it stays due and goes on'}")
 
     # --- words
 

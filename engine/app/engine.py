@@ -7,35 +7,36 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from engine import SHIPPED
 from engine.app import log
 from engine.app.check import check_page
 from engine.app.config import Config, load
 from engine.app.how import How, check
+from engine.app.keeping import Keeping
 from engine.app.settings import look, settle
 from engine.app.stop import Stop
-from engine.core.clock import Clock, rfc3339
-from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, Stopped, nearest
+from engine.core.clock import Clock
+from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, nearest
 from engine.core.events import Sink, nowhere
 from engine.core.kinds import KINDS
 from engine.core.registry import Registry
-from engine.core.vendor import Stand, Vendor
+from engine.core.vendor import Vendor
 from engine.spec.read import Source, read_page
 
 if TYPE_CHECKING:
     import polars as pl
 
     from engine.app.look import Shown
+    from engine.app.quarantine import Quarantine
+    from engine.app.running import Running
     from engine.flow.ledger import Due
     from engine.flow.plan import Plan, Settings
     from engine.flow.report import Result
-    from engine.flow.run import Walk
     from engine.flow.storage import Storage
 
 HOMES = {kind: f"engine.parts.{kind}" for kind in KINDS}
@@ -50,7 +51,7 @@ def registry() -> Registry:
 
 
 @dataclass
-class Engine:
+class Engine(Keeping):
     """Collects, processes and reports for the pages of one installation."""
 
     config: Config = field(default_factory=lambda: Config.model_validate({}))
@@ -73,15 +74,15 @@ class Engine:
         env = dict(os.environ) if env is None else env
         config = load(Path(path) if path else None, env)
         if storage is not None:
-            config = config.model_copy(update={"storage": Path(storage)})
+            config = config.of(Path(storage))
         return cls(config=config, env=env, emit=emit)
 
     @property
     def storage(self) -> Storage:
-        """Where everything is kept."""
-        from engine.flow.storage import Storage
+        """Where everything is kept. Raises ConfigError where the key that is set is not the one it was made with."""
+        from engine.app.sealed import opened
 
-        return Storage(self.config.storage)
+        return opened(self.config, self.env)
 
     # --- pages
 
@@ -188,12 +189,16 @@ class Engine:
     # --- runs
 
     def run(self, tool: str | Path, *, schedule: str = "", at: str = "", **how: Unpack[How]) -> Result:
-        """Collect, process and report, or do what a schedule of the page says, for the due time `at`."""
+        """Collect, process and report, or do what a schedule of the page says, for the due time `at`.
+
+        A run that was interrupted and was asked for the same goes on. With `replay` nobody is asked.
+        """
         if not schedule:
-            return self.walk(tool, ("collect", "process", "report"), **how)
+            works = ("process", "report") if how.get("replay") else ("collect", "process", "report")
+            return self.walk(tool, works, **how)
         from engine.app.schedule import asked
 
-        return self.walk(tool, **{**how, **asked(self.page(tool), schedule, at)})
+        return self.walk(tool, schedule=schedule, **{**how, **asked(self.page(tool), schedule, at)})
 
     def collect(self, tool: str | Path, **how: Unpack[How]) -> Result:
         """Fetch and keep what the page asks for."""
@@ -211,128 +216,93 @@ class Engine:
         """Write the page's reports from the published tables."""
         return self.walk(tool, ("report",), **how)
 
-    def walk(self, tool: str | Path, works: Sequence[str], *, stage: str = "analytics", **how: Unpack[How]) -> Result:
+    def walk(
+        self,
+        tool: str | Path,
+        works: Sequence[str],
+        *,
+        stage: str = "analytics",
+        schedule: str = "",
+        resumes: str = "",
+        **how: Unpack[How],
+    ) -> Result:
         """Do the works of a run; raises EngineError where it cannot begin or go on, each recorded in the storage.
 
         With a `vendor` that one is asked instead of the real one, and the storage must be a simulated one.
         A run that is `due` waits for another of its tool, and does nothing when that was the run of this time.
+        `resumes` is a run that was interrupted, and goes on, or is incomplete, and is completed.
         """
-        check(how)
+        check(how, works)
         clock = self._clock(how.get("vendor"))
         try:
-            return self._walk(tool, works, clock, stage, **how)
+            return self._running(tool, works, clock, stage, schedule, resumes, **how).run()
         except BaseException as error:
+            from engine.app.sealed import seal_of_log
+
             context: dict[str, Json] = {"tool_name": Path(tool).stem, "collection_type": "+".join(works)}
             if not isinstance(error, (ConfigError, SpecError)) or self.config.storage.exists():
-                log.keep(self.config.storage, error, at=clock.instant(), context=context)
+                seal = seal_of_log(self.config, self.env)
+                log.keep(self.config.storage, error, at=clock.instant(), context=context, seal=seal)
             raise
 
-    def _walk(
+    def _running(
         self,
         tool: str | Path,
         works: Sequence[str],
         clock: Clock,
         stage: str,
+        schedule: str,
+        resumes: str,
         *,
+        params: Mapping[str, str] | None = None,
+        only: Iterable[str] = (),
         vendor: Vendor | None = None,
         due: Due | None = None,
-        **how: Any,
-    ) -> Result:
-        from engine.flow import storage
-        from engine.flow.report import Result
+        fresh: bool = False,
+        replay: str = "",
+    ) -> Running:
+        from engine.app.asked import Asked
+        from engine.app.history import replayed
+        from engine.app.running import Running
 
-        source = self.page(tool)
+        source, only = self.page(tool), tuple(only)
         check_page(source, typed=False)
-        plan = self.plan(source, vendor=vendor, **how)
-        root = self.config.storage
-        storage.open_storage(root, simulated=vendor is not None)
-        with storage.owned(root, source.pipeline.tool, wait=clock.wait if due else None):
-            ledger = self.storage.ledger(due)
-            try:
-                if not ledger.knows_page(source.pipeline.tool, source.hash):
-                    check_page(source, typed=True)
-                if ledger.due_is_done():
-                    return Result(source.pipeline.tool, "", clock.instant(), notes=["another run did this due time"])
-                rows = self.storage.shelf(source.pipeline.tool).records
-                stand = vendor.open(plan, rows) if vendor and "collect" in works else nullcontext()
-                return self._in_ledger(source, plan, works, clock, stage, ledger, stand, vendor is not None)
-            finally:
-                ledger.close()
+        plan = self.plan(source, params=params, vendor=vendor, only=only)
+        asked = Asked(source, plan, tuple(works), only, schedule, vendor.seed if vendor else None)
+        replays = replayed(self.storage, replay, source.pipeline.tool) if replay else ""
+        mine = self.storage, clock, self.emit, self.stop, self.config.resume_within
+        return Running(asked, *mine, vendor, stage, due, fresh, replays, resumes)
 
-    def _in_ledger(
-        self,
-        source: Source,
-        plan: Plan,
-        works: Sequence[str],
-        clock: Clock,
-        stage: str,
-        ledger: Any,
-        stand: AbstractContextManager[Stand | None],
-        simulated: bool,
-    ) -> Result:
-        began = time.monotonic()
-        walk = self._begin(source, plan, works, clock, ledger, simulated)
-        result = walk.result
-        try:
-            with stand as vendor:
-                if vendor is not None:
-                    walk = replace(walk, auth=vendor.auth, reach=vendor.reach, made_up=vendor.rows)
-                if "collect" in works:
-                    walk.collect()
-                    self._tell(result, works, clock)
-                if "process" in works:
-                    walk.process(stage)
-                if "report" in works:
-                    result.duration_seconds = time.monotonic() - began  # run.json stands among the reports
-                    walk.report()
-        except BaseException as error:
-            result.status = "interrupted" if isinstance(error, (Stopped, KeyboardInterrupt)) else "failed"
-            raise
-        finally:
-            result.duration_seconds = time.monotonic() - began
-            ledger.end_run(result.run, status=result.status, ended_at=rfc3339(clock.instant()), result=result.as_json())
-        return result
+    # --- runs that were
 
-    def _tell(self, result: Result, works: Sequence[str], clock: Clock) -> None:
-        """Record why something could not be collected, in the result and in the storage."""
-        context: dict[str, Json] = {"tool_name": result.tool, "collection_type": "+".join(works)}
-        for failure in result.failures:
-            result.errors.append(log.record(failure, at=clock.instant(), context=context))
-            log.write(self.config.storage, result.errors[-1])
+    def runs(self, tool: str = "", *, limit: int | None = None) -> list[dict[str, Json]]:
+        """The runs of a tool or of all, newest first: what each did, how it ended and how far it came."""
+        from engine.app.history import runs
 
-    def _begin(
-        self, source: Source, plan: Plan, works: Sequence[str], clock: Clock, ledger: Any, simulated: bool
-    ) -> Walk:
-        from engine.core.events import RunStarted
-        from engine.flow.lease import Fence
-        from engine.flow.report import Result
-        from engine.flow.run import Walk
-        from engine.flow.units import RunInfo
+        return runs(self.storage, tool, limit)
 
-        tool, started = source.pipeline.tool, clock.instant()
-        run = ledger.name_run(tool, started)
-        fence = ledger.start_run(
-            run,
-            tool,
-            work="+".join(works),
-            page_hash=source.hash,
-            simulated=simulated,
-            started_at=rfc3339(started),
-        )
-        self.emit(RunStarted(tool, run, simulated))
-        return Walk(
-            plan=plan,
-            run=RunInfo(run, started, fence, simulated),
-            storage=self.storage,
-            fence=Fence(fence),
-            folder=source.folder,
-            place=source.mark,
-            clock=clock,
-            emit=self.emit,
-            ledger=ledger,
-            result=Result(tool, run, started, simulated, notes=plan.assumptions(), storage=str(self.storage.root)),
-            auth=plan.auth(),
-        )
+    def record(self, run: str) -> dict[str, Json]:
+        """One run, by its name, a part of that, or `latest`: its endpoints, what is missing. Raises ConfigError."""
+        from engine.app.history import record
+
+        return record(self.storage, run)
+
+    def resume(self, run: str, **how: Unpack[How]) -> Result:
+        """Go on with a run that was interrupted, or fetch what an incomplete one is missing. Raises ConfigError."""
+        from engine.app.history import nothing_missing, resumable
+
+        one, status = resumable(self.storage, run)
+        if status not in ("interrupted", "incomplete"):
+            return nothing_missing(self.storage, one)
+        page = one.asked["page"] if Path(one.asked["page"]).is_file() else one.tool
+        settings: How = {"only": one.asked["only"], **how}
+        return self.walk(page, one.work.split("+"), schedule=one.schedule, resumes=one.run, **settings)
+
+    def cancel(self, run: str) -> dict[str, Json]:
+        """End a run for good, wherever it is going on; gives it as it is then. Raises ConfigError."""
+        from engine.app.history import cancel
+
+        return cancel(self.storage, run, self._clock(None))
 
     def _clock(self, vendor: Vendor | None) -> Clock:
         if vendor is not None:
@@ -343,6 +313,10 @@ class Engine:
         """The clock of a simulated run: it stands still and nobody waits; the same seed gives the same outputs."""
         start = SIMULATED_START.timestamp()
         return self.clock or Clock(lambda: start, lambda seconds: self.stop.wait(0), random.Random(seed).random)
+
+    def now(self, *, simulated: bool = False) -> datetime:
+        """The time that a run would begin at."""
+        return (self.simulated_clock(0) if simulated else self._clock(None)).instant()
 
     def schedules(self, tools: Sequence[str | Path] = ()) -> list[dict[str, Json]]:
         """The schedules of pages, of all unless said: their times, what they do, when next, how the last run ended."""
@@ -369,6 +343,13 @@ class Engine:
         from engine.app.look import show
 
         return show(self.storage, tool, table, self.registry, where=where, limit=limit, quarantine=quarantine)
+
+    def quarantine(self, tool: str | Path) -> Quarantine:
+        """What is set apart of a tool: its rows, how they come back, and what is let in until a day."""
+        from engine.app.quarantine import Quarantine
+
+        is_page = Path(tool).suffix in (".yaml", ".yml")
+        return Quarantine(self, self.page(tool).pipeline.tool if is_page else str(tool), tool)
 
     def shelf(self, tool: str) -> list[dict[str, Json]]:
         """The tables of a tool: rows, whether complete, when made. Raises ConfigError."""

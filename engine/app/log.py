@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from engine.core.clock import rfc3339
+from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import EngineError, Json, SpecError
+from engine.flow.seal import PLAIN, Seal
+from engine.flow.writing import writing
 
 FILE = Path("logs", "errors.jsonl")
+SEALED = "sealed"
+"""In an encrypted storage the field that holds the whole record; `OPEN` stands beside it as it is."""
+OPEN = ("error_id", "timestamp", "error_code")
 
 
 def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -> dict[str, Json]:
@@ -39,10 +46,10 @@ def record(error: BaseException, *, at: datetime, context: Mapping[str, Json]) -
     return found
 
 
-def keep(root: Path, error: BaseException, *, at: datetime, context: Mapping[str, Json]) -> None:
+def keep(root: Path, error: BaseException, *, at: datetime, context: Mapping[str, Json], seal: Seal = PLAIN) -> None:
     """Write the record of an error, and note in it where that stands."""
     vars(error)["record"] = record(error, at=at, context=context)
-    vars(error)["recorded"] = root / FILE if write(root, vars(error)["record"]) else None
+    vars(error)["recorded"] = root / FILE if write(root, vars(error)["record"], seal) else None
 
 
 def note(root: Path, error: BaseException, context: Mapping[str, Json]) -> tuple[str, Path | None]:
@@ -63,16 +70,60 @@ def wants_trace() -> bool:
     return bool(os.environ.get("ENGINE_DEBUG"))
 
 
-def write(root: Path, entry: Mapping[str, Any]) -> bool:
-    """Append a record, if that can be: a storage that cannot be written must not hide the error itself."""
+def write(root: Path, entry: Mapping[str, Any], seal: Seal = PLAIN) -> bool:
+    """Append a record, if that can be: a storage that cannot be written must not hide the error itself.
+
+    In an encrypted storage nothing is written without its key, for a message may quote what the vendor said.
+    """
     place = root / FILE
     try:
+        if not seal.is_on and '"encryption"' in (root / "storage.json").read_text():
+            return False
+    except (OSError, ValueError):
+        pass  # a storage that is not there yet, or is damaged
+    if seal.is_on:
+        whole = json.dumps(entry, ensure_ascii=False, default=str)
+        entry = {**{name: entry[name] for name in OPEN}, SEALED: seal.text(whole, SEALED)}
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("a") as file:
+        with _held(place) as file:
             file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
     except OSError:
         return False
     return True
+
+
+def forget(root: Path, before: datetime) -> int:
+    """Take the records out of the log that are older than this; gives how many those were."""
+    place = root / FILE
+    if not place.exists():
+        return 0
+    with _held(place) as file:
+        lines = file.readlines()
+        young = [line for line in lines if not _is_before(line, before)]
+        if len(young) < len(lines):
+            with writing(place) as temporary:
+                temporary.write_text("".join(young))
+    return len(lines) - len(young)
+
+
+def _is_before(line: str, before: datetime) -> bool:
+    with suppress(ValueError, KeyError, TypeError):  # what cannot be read stays
+        return read_instant(json.loads(line)["timestamp"]) < before
+    return False
+
+
+@contextmanager
+def _held(place: Path) -> Iterator[IO[str]]:
+    """The log, to be read from its beginning and added to; nobody else does either meanwhile."""
+    while True:
+        with place.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not place.exists() or not os.path.samestat(os.fstat(file.fileno()), place.stat()):
+                continue  # another one took its place meanwhile
+            file.seek(0)
+            yield file
+            return
 
 
 def _where(error: BaseException) -> dict[str, Json]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,10 +19,11 @@ from engine.core.decoding import Chain
 from engine.core.errors import ConfigError, Json, Mistake, nearest
 from engine.core.kinds import About
 from engine.core.registry import Registry
+from engine.flow.apart import HIDDEN, SCHEMA
+from engine.flow.piped import pieces
+from engine.flow.publish import Shelf
 from engine.flow.raw import Frame
 from engine.flow.storage import Storage, is_simulated
-
-CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Shown:
     rows: pl.LazyFrame
     simulated: bool
     registry: Registry
+    shelf: Shelf
 
     def text(self, form: str) -> Iterator[str]:
         """The rows as the output of that name (csv, json, jsonl) writes them, piece by piece."""
@@ -46,12 +47,10 @@ class Shown:
             words = self.registry.words("outputs")
             raise ConfigError(f'no output is called "{form}"{nearest(form, words)}', f"there are {', '.join(words)}")
         about = About("", "", "", datetime.fromtimestamp(0, UTC), False, types={self.table: self.columns})
-        with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder) / "rows"
-            output.model_validate({"table": self.table}).write({self.table: self.rows}, place, about)  # type: ignore[attr-defined]  # every output writes
-            with place.open(encoding="utf-8", newline="") as file:
-                while piece := file.read(CHUNK):
-                    yield piece
+        wanted = output.model_validate({"table": self.table})
+        found = pieces(lambda path: wanted.write({self.table: self.rows}, path, about))  # type: ignore[attr-defined]  # every output writes
+        with self.shelf.blaming():
+            yield from filter(None, codecs.iterdecode(found, "utf-8"))
 
     def records(self) -> list[dict[str, Json]]:
         """The rows as JSON values."""
@@ -71,7 +70,7 @@ def published(storage: Storage, tool: str, name: str) -> pl.LazyFrame:
 
 def tables(storage: Storage, tool: str) -> list[dict[str, Json]]:
     """The published tables of a tool: name, rows, whether complete, when made, notes. Raises ConfigError."""
-    current = _current(storage, tool)
+    current = current_of(storage, tool)
     return [
         {
             "table": name,
@@ -90,7 +89,7 @@ def show(
     storage: Storage, tool: str, table: str, registry: Registry, *, where: str, limit: int | None, quarantine: bool
 ) -> Shown:
     """Rows of a published table, or of its quarantine. Raises ConfigError."""
-    current = _current(storage, tool)
+    current = current_of(storage, tool)
     known = list(current["tables"])
     if table not in known:
         raise ConfigError(
@@ -98,7 +97,7 @@ def show(
             f"its tables are: {', '.join(known)}",
         )
     if quarantine:
-        rows, types = _quarantined(storage, tool, table), {}
+        rows, types = set_apart(storage, tool, table, current["tables"][table]).drop(HIDDEN), {}
     else:
         found = storage.shelf(tool).table(table, current)
         assert found is not None
@@ -107,10 +106,12 @@ def show(
     if where:
         rows = rows.filter(_condition(where, rows, current))
     schema = rows.collect_schema()
-    matched = int(rows.select(pl.len()).collect().item())
+    shelf = storage.shelf(tool)
+    with shelf.blaming():
+        matched = int(rows.select(pl.len()).collect().item())
     columns = {name: types.get(name, str(kind).lower()) for name, kind in schema.items()}
     chosen = rows if limit is None else rows.head(limit)
-    return Shown(table, columns, matched, chosen, bool(current.get("simulated")), registry)
+    return Shown(table, columns, matched, chosen, bool(current.get("simulated")), registry, shelf)
 
 
 def pages(
@@ -134,7 +135,7 @@ def pages(
     runs = store.runs(endpoint)
     chosen = run or runs[-1]
     if chosen not in runs:
-        raise ConfigError(f'run "{chosen}" kept no pages of {endpoint}', f"these did: {', '.join(runs)}")
+        raise ConfigError(_why_none(storage, tool, endpoint, chosen), f"these are there: {', '.join(runs)}")
     simulated = is_simulated(storage.root)
     numbered = enumerate(store.frames(endpoint, chosen))
     wanted = ((number, frame) for number, frame in numbered if page is None or number == page)
@@ -163,6 +164,19 @@ def pages(
         }
 
 
+def _why_none(storage: Storage, tool: str, endpoint: str, run: str) -> str:
+    """Why there are no pages of a run."""
+    cleaned = ""
+    if storage.has_ledger:
+        ledger = storage.ledger(only_read=True)
+        sealed = {(one.run, one.endpoint): one for one in ledger.collections(tool)}
+        ledger.close()
+        cleaned = sealed[run, endpoint].cleaned if (run, endpoint) in sealed else ""
+    if cleaned:
+        return f"the pages of {endpoint} that run {run} kept were cleaned up: they were older than {cleaned}"
+    return f'run "{run}" kept no pages of {endpoint}'
+
+
 def _answer(frame: Frame, registry: Registry) -> Json:
     """What the vendor said, decoded as it was then: no page is needed to look at it."""
     body, coding = frame.body, frame.meta.coding
@@ -171,7 +185,15 @@ def _answer(frame: Frame, registry: Registry) -> Json:
     return json.loads(body) if body.strip() else None
 
 
-def _current(storage: Storage, tool: str) -> dict[str, Json]:
+def set_apart(storage: Storage, tool: str, table: str, entry: Mapping[str, Json]) -> pl.LazyFrame:
+    """What is set apart of a published table, a row for each reason; with its hidden columns. Raises StorageError."""
+    shelf = storage.shelf(tool)
+    files = (entry.get("quarantine") or {}).get("files", [])
+    return shelf.rows(files, shelf.set_apart) if files else pl.LazyFrame(schema=SCHEMA)
+
+
+def current_of(storage: Storage, tool: str) -> dict[str, Json]:
+    """What is published of a tool. Raises ConfigError where nothing is."""
     current = storage.shelf(tool).current()
     if not current.get("tables"):
         home = storage.root / "processed_data"
@@ -180,15 +202,6 @@ def _current(storage: Storage, tool: str) -> dict[str, Json]:
         fix = f"{storage.root} has tables of: {', '.join(known)}" if known else f"make them first: engine run {tool}"
         raise ConfigError(f"{storage.root} has no tables of {tool}{nearest(tool, known)}", fix)
     return current
-
-
-def _quarantined(storage: Storage, tool: str, table: str) -> pl.LazyFrame:
-    """The rows set apart by the newest run that set any apart."""
-    home = storage.root / "quarantine" / tool / table
-    runs = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
-    if not runs:
-        raise ConfigError(f"no row of {tool} {table} was ever set apart in {storage.root}")
-    return pl.scan_parquet(sorted(runs[-1].glob("*.parquet")))
 
 
 def _condition(where: str, rows: pl.LazyFrame, current: Mapping[str, Any]) -> pl.Expr:

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from engine.core import jsontext
 from engine.core.errors import ConfigError, Json, SpecError, nearest
+from engine.flow.lease import held
 from engine.flow.ledger import Mark
-from engine.flow.storage import Storage, owned
+from engine.flow.storage import Storage
 from engine.spec.collect import Endpoint
 from engine.spec.model import Pipeline
 
@@ -53,13 +54,17 @@ def reset(
         page = pipeline()
     if not storage.has_ledger:
         raise _nothing(storage, tool)
-    with owned(storage.root, tool):
-        ledger = storage.ledger()
-        try:
-            chosen = _chosen(ledger.marks(tool), tool, endpoint, parent, page)
+    ledger = storage.ledger()
+    try:
+        with held(storage.root, ledger, tool):
+            # read from its start again, it needs no pages that were cleaned up
+            again = parent is None and ledger.forget_cleaned(tool, endpoint)
+            marks = ledger.marks(tool)
+            known = not again or any(mark.endpoint == endpoint for mark in marks)
+            chosen = _chosen(marks, tool, endpoint, parent, page) if known else []
             ledger.reset(tool, endpoint, {mark.partition for mark in chosen})
-        finally:
-            ledger.close()
+    finally:
+        ledger.close()
     said = page.endpoints.get(endpoint) if page else None
     parents = [*dict.fromkeys(words(mark.binding) for mark in chosen if mark.binding)]
     return {"endpoint": endpoint, "parents": parents, "forgotten": len(chosen), "next": _next(endpoint, said)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ def page_of(pages: Path, tool: str | Path) -> Path:
     """The file of a page: a path, the name of a file in the folder of the pages, or its tool. Raises ConfigError."""
     path = Path(tool)
     if path.suffix in (".yaml", ".yml") or "/" in str(tool):
-        if not path.is_file():
+        if not os.path.isfile(path):  # also where its folder may not be entered
             raise ConfigError(f"there is no page at {path}", "give the path of a page, or the name of a tool")
         return path
     place = pages / f"{tool}.yaml"
@@ -88,13 +89,12 @@ def _last_run(storage: Storage, tool: str) -> dict[str, Json] | None:
     """The newest run; asking for it does not make a ledger where there is none."""
     if not storage.has_ledger:
         return None
-    from engine.flow.storage import is_owned
+    from engine.app.history import status_of
 
     ledger = storage.ledger(only_read=True)
     try:
-        last = ledger.last_run(tool)
+        last = ledger.newest(tool)
+        status = status_of(storage, ledger, last) if last else ""
     finally:
         ledger.close()
-    if last and last["status"] == "running" and not is_owned(storage.root, tool):
-        last["status"] = "interrupted"  # it was killed before it could say so
-    return {name: last[name] for name in ("run", "status", "started_at")} if last else None
+    return {"run": last.run, "status": status, "started_at": last.started_at} if last else None

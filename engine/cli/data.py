@@ -56,13 +56,13 @@ def show(
     if table is None:
         if where or quarantine:
             raise click.UsageError("--where and --quarantine need a TABLE")
-        with _pointing(storage, "processed_data", tool):
+        with pointing(storage, "processed_data", tool):
             found = engine.shelf(tool)
         _tables(found, form)
         return 0
     if form == "table" and limit is None:
         limit = SCREEN_ROWS
-    with _pointing(storage, "processed_data", tool):
+    with pointing(storage, "processed_data", tool):
         shown = engine.show(tool, table, where=where, limit=limit, quarantine=quarantine)
     if form == "table":
         _rows(shown)
@@ -97,7 +97,7 @@ def raw(
       engine raw apigee proxies --page 0
     """
     engine = open_engine(config, storage)
-    with _pointing(storage, "raw_data", tool):
+    with pointing(storage, "raw_data", tool):
         for kept in engine.raw(tool, endpoint, run=run, page=page, limit=limit):
             click.echo(json.dumps(kept, ensure_ascii=False) if as_json else _page(kept))
     return 0
@@ -122,7 +122,7 @@ def state(
     if parent and not reset:
         raise click.UsageError("--parent needs --reset ENDPOINT")
     engine = open_engine(config, storage)
-    with _pointing(storage, "raw_data", tool):
+    with pointing(storage, "raw_data", tool):
         found = engine.state(tool) if reset is None else engine.reset(tool, reset, parent)
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
@@ -148,7 +148,7 @@ COMMANDS: Sequence[click.Command] = (show, raw, state)
 
 
 @contextmanager
-def _pointing(storage: Path | None, home: str, tool: str) -> Iterator[None]:
+def pointing(storage: Path | None, home: str, tool: str) -> Iterator[None]:
     """Where something is not there, name the storage of simulated runs, if that one has some of the tool."""
     from engine.app import errors
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine import __version__
-from engine.cli import daemon, data, pages, runs
-from engine.cli.stop import STOPPED
+from engine.cli import daemon, data, history, keep, pages, quarantine, runs, sealed, test
+from engine.cli.stop import CANCELLED, STOPPED, stopped
 
 if TYPE_CHECKING:
     from engine.app import errors
@@ -27,6 +27,11 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order they were added."""
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words as they were typed: one who stops a run is told how it goes on."""
+        ctx.meta["engine.words"] = [*args]
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; gives its exit code."""
@@ -55,7 +60,8 @@ def commands() -> None:
     """
 
 
-for command in (*runs.COMMANDS, *pages.COMMANDS, *data.COMMANDS, *daemon.COMMANDS):
+SHELVES = (runs, history, pages, data, quarantine, keep, daemon, test, sealed)
+for command in (command for shelf in SHELVES for command in shelf.COMMANDS):
     commands.add_command(command)
 
 
@@ -76,7 +82,7 @@ def _told(error: BaseException, ctx: click.Context) -> int:
     from engine.app import errors, log
 
     if isinstance(error, (KeyboardInterrupt, errors.Stopped)):
-        click.echo(STOPPED, err=True)
+        click.echo(CANCELLED if "cancelled" in str(error) else stopped(ctx), err=True)
         return errors.Stopped.exit_code
     if isinstance(error, errors.EngineError):
         _say(error)

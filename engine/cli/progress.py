@@ -57,7 +57,10 @@ class Lines:
         """Show an event."""
         match event:
             case events.RunStarted():
-                self.say(f"{event.tool}: run {event.run}" + (" (SIMULATED)" if event.simulated else ""))
+                self.say(f"{event.tool}: run {event.run}{' (SIMULATED)' if event.simulated else ''}{_began(event)}")
+            case events.Resumed():
+                done = f"{event.endpoints_done:,} of {count(event.endpoints, 'endpoint')} done"
+                self.say(f"{done}, {count(event.pages, 'page')} kept: none of these is asked for again")
             case events.Waiting() if event.seconds >= LONG_SECONDS:
                 self.say(f"{event.endpoint}: waiting {event.seconds:,.0f} s, {event.why}")
             case events.Noted():
@@ -77,6 +80,15 @@ class Lines:
     def say(self, text: str) -> None:
         """Print one line."""
         click.echo(clean(text), err=True)
+
+
+def _began(event: events.RunStarted) -> str:
+    """Where a run goes on, or why it does not."""
+    if event.goes_on:
+        return " goes on where it was interrupted"
+    if event.starts_anew:
+        return f" starts anew: {event.starts_anew}"
+    return f" fetches what run {event.completes} is missing" if event.completes else ""
 
 
 @dataclass

@@ -12,10 +12,12 @@ Json = Any
 COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
 
 
-def show(result: Mapping[str, Json], page: str, options: str) -> None:
+def show(result: Mapping[str, Json], page: str, options: str, *, has_params: bool = False) -> None:
     """Print a result (in the form of `--json`); `options` are those that name config and storage."""
     out = console()
-    out.print(f"{result['tool']}  run {result['run']}", style="bold")
+    out.print(f"{result['tool']}  run {result['run']}".removesuffix("  run "), style="bold")
+    for line in _course(result):
+        out.print(clean(line))
     if result["simulated"]:
         out.print("SIMULATED: no vendor was asked, all of this is made up", style="bold magenta")
     told = [error["message"] for error in result["errors"]]
@@ -49,8 +51,20 @@ def show(result: Mapping[str, Json], page: str, options: str) -> None:
     for note in result["notes"]:
         out.print(clean(note))
     out.print(_summary(result), style=COLOURS.get(result["status"]))
-    for line in _next(result, page, options):
+    for line in _next(result, page, options, has_params):
         out.print(f"  {line}")
+
+
+def _course(result: Mapping[str, Json]) -> Iterator[str]:
+    """What other runs it has to do with."""
+    if result["resumed_from"]:
+        yield f"it went on where it was interrupted: {result['resumed_from']}"
+    if result["starts_anew"]:
+        yield f"it started anew: {result['starts_anew']}"
+    if result["completes"]:
+        yield f"it fetched what run {result['completes']} was missing"
+    if result["replays"]:
+        yield f"nobody was asked: it took what was kept up to run {result['replays']}"
 
 
 def _ended(endpoint: Mapping[str, Json], told: Sequence[str]) -> str:
@@ -90,14 +104,19 @@ def _made(made: Mapping[str, Json], told: Sequence[str]) -> str:
 def _broken(result: Mapping[str, Json]) -> Iterator[tuple[str, ...]]:
     """The rules that failed rows or the table, errors first."""
     found = [
-        (rule["level"] + (" (tolerated)" if rule["passed"] and rule["level"] == "error" else ""), made["table"], rule)
+        (rule["level"] + (" (tolerated)" if _is_tolerated(rule) else ""), made["table"], rule)
         for made in result["tables"]
         for rule in made["rules"]
-        if rule["failed"] or not rule["passed"]
+        if rule["failed"] or rule.get("waived") or not rule["passed"]
     ]
     for level, name, rule in sorted(found, key=lambda one: one[0] != "error"):
-        rows = f"{rule['failed']:,} of {rule['checked']:,}" if rule["failed"] else ""
+        failed = f"{rule['failed']:,} of {rule['checked']:,}" if rule["failed"] else ""
+        rows = ", ".join(filter(None, [failed, f"{rule['waived']:,} waived" if rule.get("waived") else ""]))
         yield level, name, rule["rule"], rows, rule["spec"], rule["says"]
+
+
+def _is_tolerated(rule: Mapping[str, Json]) -> bool:
+    return bool(rule["failed"] and rule["passed"] and rule["level"] == "error")
 
 
 def _summary(result: Mapping[str, Json]) -> str:
@@ -112,17 +131,18 @@ def _summary(result: Mapping[str, Json]) -> str:
     return f"{result['status'].replace('_', ' ')} (exit {result['exit_code']}): {', '.join([*did, seconds])}"
 
 
-def _next(result: Mapping[str, Json], page: str, options: str) -> Iterator[str]:
+def _next(result: Mapping[str, Json], page: str, options: str, has_params: bool) -> Iterator[str]:
     """What to do now."""
     tool, storage = result["tool"], result["storage"]
-    apart = [made["table"] for made in result["tables"] if made["quarantined"]]
-    if apart:
+    if any(made["quarantined"] for made in result["tables"]):
         yield f"rows that broke a rule lie in {storage}/quarantine/{tool}"
-        yield f"look at them: {called()} show {tool} {apart[0]} --quarantine{options}"
+        yield f"look at them: {called()} quarantine {tool}{options}"
     if result["status"] == "incomplete":
         again = " --simulate" if result["simulated"] else ""
-        same = "run it again, with the same -p and --only"
-        yield f"to ask for what is missing, {same}: {called()} run {page}{again}{options}"
+        same = ", with the same -p" if has_params else ""
+        if any(one["missing"] for one in result["endpoints"]):
+            yield f"to fetch what is missing{same}: {called()} resume {result['run']}{options}"
+        yield f"to collect all of it anew: {called()} run {page}{again}{options}"
     rows = [made["table"] for made in result["tables"] if made["rows"]]
     if rows:
         yield f"look at the data: {called()} show {tool} {rows[-1]}{options}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-hear: Callable[[str], None] | None = None
-"""Is told the name of each point that is reached; nobody listens but the crash test."""
+hear: Callable[[str, str], None] | None = None
+"""Is told the name of each point that is reached, and what it is about; nobody listens but the crash test."""
 
 
-def point(name: str) -> None:
-    """Say that a commit point is reached, such as "frame kept" or "file renamed"."""
+def point(name: str, about: str = "") -> None:
+    """Say that a commit point is reached, such as "frame kept" or "file renamed", and of which file."""
     if hear is not None:
-        hear(name)
+        hear(name, about)

@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 
 from engine.core.errors import Mistake, nearest
 from engine.core.values import Spelled
@@ -50,6 +51,10 @@ class Cron(Spelled):
                 yield found
 
 
+# Looks through all the folders of the system.
+_zones = cache(zoneinfo.available_timezones)
+
+
 class Zone(Spelled):
     """A time zone by its name: `Europe/Berlin`."""
 
@@ -59,7 +64,7 @@ class Zone(Spelled):
     @classmethod
     def check(cls, text: str) -> None:
         """Raise Mistake when there is no such zone."""
-        known = zoneinfo.available_timezones()
+        known = _zones()
         if text not in known:
             lower = {name.lower(): name for name in sorted(known)}
             near = nearest(text.lower(), list(lower))

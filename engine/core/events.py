@@ -13,11 +13,29 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run began."""
+    """A run began, or goes on."""
 
     tool: str
     run: str
     simulated: bool
+    goes_on: bool = False
+    """Whether it was begun before, and interrupted."""
+    starts_anew: str = ""
+    """Why it does not go on where another one was interrupted."""
+    completes: str = ""
+    """The incomplete run of which it fetches what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """The collecting goes on where it was interrupted: nothing that was kept is asked for again."""
+
+    run: str
+    endpoints_done: int
+    """How many of its endpoints are sealed."""
+    endpoints: int
+    pages: int
+    """How many pages are kept."""
 
 
 @dataclass(frozen=True, slots=True)

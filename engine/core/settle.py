@@ -16,6 +16,7 @@ from engine.core.template import Template
 from engine.core.values import param_of
 
 T = TypeVar("T")
+SCALARS = frozenset({str, bool, int, float})
 
 
 class ParamTemplate(Template):
@@ -50,6 +51,8 @@ class Settling:
 
     def of(self, value: Any, info: FieldInfo | None = None) -> Any:
         """The value, settled, of the type it had; `info` is the field it stands in."""
+        if value is None or type(value) in SCALARS:  # most values are
+            return value
         found = self._chosen(value) if isinstance(value, Choice) else value
         if isinstance(found, Jmes):
             return self._path(found, info)

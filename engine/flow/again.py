@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.core import jsontext
 from engine.core.errors import CollectionError, StorageError
 from engine.core.wire import Page, Request
+from engine.flow.began import chain
 from engine.flow.ledger import Ledger
-from engine.flow.raw import Frame, Known, Meta, frame_at, heads
+from engine.flow.raw import Frame, Known, Meta, frame_at
 from engine.flow.store import Store
 from engine.flow.unpack import answer_of, decode_of
 from engine.spec.collect import Endpoint
@@ -111,17 +113,16 @@ class Earlier:
             return None
         try:
             with place[0].open("rb") as file:
-                return frame_at(file, *place)
+                return frame_at(file, *place, self.store.seal)
         except (OSError, StorageError):
             return None
 
     def _look(self, name: str) -> list[tuple[str, tuple[Path, int]]]:
-        runs = [one.run for one in self.ledger.collections(self.tool) if one.endpoint == name and one.complete]
-        found = []
-        for path in sorted((self.store.home / name / runs[-1]).glob("*.seg")) if runs else ():
-            try:
-                with path.open("rb") as file:
-                    found += [(meta.known.mark, (path, at)) for meta, at in heads(file, path) if meta.known]
-            except (OSError, StorageError):  # what is not found is asked for without a condition
-                continue
+        sealed = [one for one in self.ledger.collections(self.tool) if one.endpoint == name]
+        whole = [one for one in sealed if one.complete]
+        found: list[tuple[str, tuple[Path, int]]] = []
+        for run in chain(sealed, whole[-1]) if whole else ():
+            with suppress(OSError, StorageError):  # what is not found is asked for without a condition
+                for path, at, meta in self.store.heads(name, run):
+                    found += [(meta.known.mark, (path, at))] if meta.known else []
         return found

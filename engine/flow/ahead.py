@@ -30,12 +30,16 @@ class Asking:
     most: Callable[[], int]
     """How many pages may be ahead just now."""
     clock: Clock
+    kept: Callable[[Request], Page | None] = lambda request: None
+    """The answer that was kept before the run was interrupted, in the order of its unit."""
     _coming: dict[tuple[str, Pairs], Future[Page]] = field(default_factory=dict)
     _later: Iterator[Request] = field(default_factory=lambda: iter(()))
 
     def __call__(self, request: Request) -> Page:
         """The answer. Raises CollectionError."""
         self.needed(request)
+        if kept := self.kept(request):
+            return kept
         future = self._coming.pop(_key(request), None)
         if future is None:
             self._pass_over(request)

@@ -74,6 +74,9 @@ def with_records(endpoint: Endpoint, page: Page) -> Page:
     except select.SelectError as error:
         fix = real_path(endpoint, "records") or "correct the records path"
         raise CollectionError(f"{page.request.describe()}: {error}", fix) from None
+    if page.status == 202 and rows and len(rows) == 1 and jsontext.read(rows[0]) == {}:
+        fix = "say in responses how long to wait for it: { when: { status: 202 }, retry: { wait: 5s, times: 20 } }"
+        raise CollectionError(f"{page.request.describe()}: the answer is not made yet (status 202)", fix)
     if rows is None:
         if not endpoint.may_be_absent:
             nothing = f"is empty (status {page.status})"
@@ -150,6 +153,12 @@ def times(incremental: Incremental, rows: Sequence[bytes]) -> list[datetime]:
     except ValueError as error:
         fix = "correct incremental.field, or name the form in read_format"
         raise CollectionError(f"{path}: {error}", fix) from None
+
+
+def of_request(error: Exception, request: str) -> CollectionError:
+    """What is wrong with an answer, with the request that it answers."""
+    text = f"{request}: {error}" if request else str(error)
+    return CollectionError(text, getattr(error, "fix", "")).with_traceback(error.__traceback__)
 
 
 def _refused(endpoint: Endpoint, page: Page) -> CollectionError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,20 @@ from engine.core import jsontext, select, sql
 from engine.core.errors import Json, Mistake, StorageError
 from engine.core.kinds import Reference
 from engine.flow import columns as kinds
+from engine.flow.answer import redacted
+from engine.flow.apart import Again, Apart
 from engine.flow.enrich import enrich
-from engine.flow.frames import AT, Kept, Reader, Reject, Rows, Span, batches, empty, names_in, own, slices
+from engine.flow.frames import AT, Kept, Reader, Rows, Shapeless, Span, batches, empty, names_in, own, slices
 from engine.flow.ledger import Collection as Sealed
-from engine.flow.made import Made, definition, finish, quarantine
+from engine.flow.made import Made, finish
 from engine.flow.merge import HIDDEN, Merger
-from engine.flow.raw import Frame
+from engine.flow.raw import ROWS, Frame
+from engine.flow.rejects import Rejects
 from engine.flow.reshape import Reshaper
 from engine.flow.sort import Sorter, keyless_rows
 from engine.flow.surroundings import Surroundings, require
 from engine.flow.unpack import kept_rows
-from engine.flow.validate import BROKEN, Outcome, Placed, Validator, repeats
+from engine.flow.validate import Breaches, Outcome, Validator, repeats
 from engine.spec.collect import Endpoint
 from engine.spec.model import NOTHING, RAW, Table
 
@@ -42,15 +46,21 @@ class Assembly:
     table: Table
     made: Made
     scratch: Path
+    apart: Apart = field(init=False)
     spans: list[Span] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
     """What the records hold, where the page lets their other fields into the table."""
 
     @property
     def definition(self) -> str:
         """A hash of what the page says of the table."""
-        return definition(self.around.plan, self.name, self.table)
+        return self.around.definition(self.name, self.table)
+
+    @cached_property
+    def _rejects(self) -> Rejects:
+        rules = [placed.rule for placed in self.around.rules(self.name, self.table)]
+        place = partial(self.around.place, "tables", self.name)
+        return Rejects(self.name, self.table.columns, self.around.masked(self.table), rules, place)
 
     @cached_property
     def _reshaper(self) -> Reshaper | None:
@@ -61,8 +71,11 @@ class Assembly:
         read, pages = self._settled(taken)
         computed = kinds.computed(self.table.columns, read, self.around.constants())
         wanted = self._in_order(read, {name: kind for name, (_, kind) in computed.items()})
-        sorter = Sorter(self.scratch, self.table.key)
-        where = self._condition(self.table.where, dict(_schema(wanted)))
+        sorter = Sorter(self.scratch, self.table.key, seal=self.around.shelf.seal)
+        before = self._apart_before(base or {})
+        paths = None if self.table.rows else {one.name: one.path.strip('"') for one in wanted}
+        self.apart = self.around.apart(self.name, self.scratch, before, self.spans, paths)
+        where = self._shown(dict(_schema(wanted)))
         merges = self.around.mode(self.table) == "upsert"
         contracts = self._read(read, wanted, computed, pages, sorter, None if merges else where)
         if base:
@@ -77,36 +90,76 @@ class Assembly:
             self.table.deduplicate,
             sorted(starts.values()),
             where if merges else None,
+            lasts=merges and self._has_times(),
         )
         again = repeats(self.table.validate_, self.table.key, lambda: map(merger.comparable, sorter.merged()))
-        validator = Validator(rules, view, self.table.key, again, self._known(sorter, merger, view.columns), contracts)
+        validator = Validator(
+            self.name,
+            rules,
+            view,
+            self.table.key,
+            again,
+            self._known(sorter, merger, view.columns),
+            contracts,
+            self.around.waived(self.name),
+            self.around.masked(self.table),
+        )
         self._write(sorter, merger, validator, wanted, taken)
+
+    def _apart_before(self, base: Mapping[str, Json]) -> Sequence[Mapping[str, Json]]:
+        """The files of what the version before had set apart; those that are gone are told."""
+        found: list[Mapping[str, Json]] = []
+        for file in base.get("quarantine", {}).get("files", ()):
+            try:
+                self.around.shelf.rows([file], self.around.shelf.set_apart).collect()
+                found.append(file)
+            except (StorageError, pl.exceptions.PolarsError):
+                self.made.notes.append(f"what was set apart before is gone or damaged: quarantine/{file['path']}")
+        return found
 
     def _pages(self, taken: Sequence[Sealed]) -> Iterator[Kept]:
         """Every kept page of the collections, in the order of their runs."""
-        for one in sorted(
-            taken, key=lambda one: (one.run, [str(name) for name in self.table.from_].index(one.endpoint))
-        ):
-            endpoint = self.around.plan.pipeline.endpoints[one.endpoint]
+        names = [str(name) for name in self.table.from_]
+        for chained in sorted(self._as_one(taken), key=lambda every: (every[-1].run, names.index(every[-1].endpoint))):
+            name, runs = chained[-1].endpoint, [one.run for one in chained]
+            endpoint = self.around.plan.pipeline.endpoints[name]
             kept = 0
-            for number, frame in enumerate(self.around.store.frames(one.endpoint, one.run)):
+            for run, number, frame in self.around.store.numbered(name, runs):
                 self.around.check()
-                yield Kept(one.endpoint, one.run, number, frame, self._rows(frame, endpoint))
+                yield Kept(name, run, number, frame, self._rows(frame, endpoint))
                 kept += 1
-            if kept != one.pages:
-                raise StorageError(
-                    f"{kept} of {one.pages} kept pages of {one.endpoint} are left in run {one.run}",
-                    "collect it again, or restore the folder raw_data from a backup",
-                )
+            for one in chained:
+                left = kept if len(chained) == 1 else self.around.store.count(name, one.run)
+                if left != one.pages:
+                    raise StorageError(
+                        f"{left} of {one.pages} kept pages of {name} are left in run {one.run}",
+                        "collect it again, or restore the folder raw_data from a backup",
+                    )
+
+    def _as_one(self, taken: Sequence[Sealed]) -> list[list[Sealed]]:
+        """What is read together: a table that is replaced takes a collection with those that it completes as one."""
+        if self.around.mode(self.table) != "replace":
+            return [[one] for one in taken]
+        names = dict.fromkeys(one.endpoint for one in taken)
+        return [sorted((one for one in taken if one.endpoint == name), key=lambda one: one.run) for name in names]
 
     def _rows(self, frame: Frame, endpoint: Endpoint) -> Sequence[bytes]:
+        """The raw rows of a kept page; a record of which none can be made stands among them."""
         rows = kept_rows(frame, endpoint)
+        if endpoint.redact and not frame.meta.redacted:  # kept before the page said so
+            rows = [bytes(row) for row in ROWS.decode(redacted(endpoint.redact, rows))]
         if self._reshaper is None:
             return rows
         try:
             return self._reshaper.rows(rows, frame.meta.add)
+        except select.SelectError:
+            return [row for one in rows for row in self._reshaped(self._reshaper, one, frame.meta.add)]
+
+    def _reshaped(self, reshaper: Reshaper, record: bytes, add: Mapping[str, Json]) -> list[bytes]:
+        try:
+            return reshaper.rows([record], add)
         except select.SelectError as error:
-            raise Mistake("rows", f"{error} ({frame.meta.request})") from None
+            return [Shapeless.of(record, str(error))]
 
     def _settled(self, taken: Sequence[Sealed]) -> tuple[list[kinds.Wanted], Iterable[Kept]]:
         """The columns that are read, with types, and the pages, of which some were looked at for the types."""
@@ -161,12 +214,12 @@ class Assembly:
         pages: Iterable[Kept],
         sorter: Sorter,
         where: pl.Expr | None,
-    ) -> dict[int, dict[int, str]]:
-        """Fill the sorter with typed rows; gives the contracts that records broke, rule number -> arrival -> why."""
+    ) -> dict[int, Breaches]:
+        """Fill the sorter with typed rows; gives the contracts that records broke, by the number of the rule."""
         added = [] if self.table.rows else sorted(self._added(read))
-        reader = Reader(kinds.reading(read), self.table.null_values, frozenset(added))
+        reader = Reader(kinds.reading(read), self.table.null_values, frozenset(added), self.table.key)
         contracts = self._contracts()
-        broken: dict[int, dict[int, str]] = {number: {} for number in contracts}
+        broken = {number: Breaches() for number in contracts}
 
         def checked() -> Iterator[Any]:
             for piece in slices(pages, self.spans, added, inside=self.table.rows is not None):
@@ -174,8 +227,8 @@ class Assembly:
                     self.fields |= names_in(piece)
                 for number, contract in contracts.items():
                     for at, row in enumerate(piece.rows):
-                        if (says := contract(jsontext.read(row))) is not None:
-                            broken[number][piece.start + at] = says
+                        if not isinstance(row, Shapeless) and (says := contract(jsontext.read(row))) is not None:
+                            broken[number].add(piece.start + at, says)
                 yield piece
 
         for rows in batches(reader, checked()):
@@ -188,8 +241,10 @@ class Assembly:
         return broken
 
     def _take(self, rows: Rows, sorter: Sorter, where: pl.Expr | None) -> None:
-        self.made.read += rows.frame.height + len({reject.at for reject in rows.rejects})
-        self.rejects += rows.rejects
+        refused = len({reject.at for reject in rows.rejects})
+        self.made.read += rows.frame.height + refused
+        self.made.quarantined += refused
+        self.apart.reject(self._rejects.told(rows.rejects))
         self.around.check()
         sorter.add(rows.frame if where is None else rows.frame.filter(where))
 
@@ -219,9 +274,9 @@ class Assembly:
         folder = f"{self.name}/{around.run.id}"
         writer = around.parts(folder)
         base = around.parts(folder, "base")
-        keeps_base = bool(table.enrich) and around.mode(table) != "replace"
+        keeps_base = around.mode(table) != "replace" and (bool(table.enrich) or merger.lasts)
         steps, given = around.steps(table), around.given(validator.view)
-        broken: list[pl.DataFrame] = []
+        again = Again.of(self.apart, merger)
         keyless, held = 0, set[str]()
         for frame in sorter.merged():
             around.check()
@@ -229,26 +284,24 @@ class Assembly:
             self.made.repeated += repeated
             good, bad = validator.split(fresh, same_key)
             keyless += keyless_rows(good, table.key)
-            broken += [bad] if bad.height else []
-            rows = self._without_deleted(merger.merged(frame, good, left_out))
+            self.made.quarantined += bad[AT].n_unique()
+            self.apart.add(again.still(frame, bad) if again else bad)
+            merged = merger.merged(frame, good, left_out)
+            rows = merger.shown(merged)
             validator.count(rows)
             held |= {one.name for one in rows.iter_columns() if one.null_count() < rows.height}
             if keeps_base:
-                base.add(rows)
+                base.add(merged if merger.lasts else rows)
             writer.add(enrich(rows, steps, given))
         outcomes = validator.finish(dict(writer.schema or {}))
-        self.made.outcomes = [*self._type_outcome(), *self._key_outcome(keyless), *outcomes]
-        bad_rows = pl.concat([self._rejected(validator.rules), *broken])
-        self.made.quarantined = bad_rows[AT].n_unique()
-        if bad_rows.height:
-            paths = None if table.rows else {one.name: one.path.strip('"') for one in wanted}
-            quarantine(around.shelf, self.name, around.run, bad_rows, self.spans, paths)
-        before = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
-        moved = {**before, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
+        self.made.outcomes = [*self._rejects.finish(self.made.read), *self._key_outcome(keyless), *outcomes]
+        known = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
+        moved = {**known, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
         types = {one.name: {"type": one.type, "pinned": self._is_pinned(one, held)} for one in wanted}
         kept = base.finish() if keeps_base else []
-        mode, fields = around.mode(table), validator.view.fields
-        finish(self.made, writer, around.run, types, self.definition, moved, kept, mode=mode, fields=fields)
+        how: dict[str, Any] = {"mode": around.mode(table), "key": table.key, "fields": validator.view.fields}
+        finish(self.made, writer, around.run, types, self.definition, moved, kept, **how)
+        self.made.entry["quarantine"] = self.apart.finish(again)
 
     def _is_pinned(self, column: kinds.Wanted, held: Collection[str]) -> bool:
         """Whether its type holds from now on: nobody declared it, and it was seen, or the table has values in it."""
@@ -257,9 +310,17 @@ class Assembly:
             return column.seen
         return not named.type and not named.sql and (column.seen or column.name in held)
 
-    def _without_deleted(self, rows: pl.DataFrame) -> pl.DataFrame:
-        gone = self._condition(self.table.delete_when, rows.schema)
-        return rows if gone is None else rows.filter(~gone.fill_null(False))
+    def _shown(self, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
+        """Which rows the table shows; a deletion only takes a row's place, so no rule looks at it. None for all."""
+        where, gone = (self._condition(text, columns) for text in (self.table.where, self.table.delete_when))
+        there = None if gone is None else ~gone.fill_null(False)
+        return there if where is None else where if there is None else where & there
+
+    def _has_times(self) -> bool:
+        """Whether rows are ordered by the time that their endpoints are read by: then an older one is known as such."""
+        column = self.table.columns.get((self.table.deduplicate and self.table.deduplicate.order_by) or "")
+        endpoints = [self.around.plan.pipeline.endpoints[str(name)] for name in self.table.from_]
+        return column is not None and all(one.incremental and one.incremental.field == column.path for one in endpoints)
 
     def _condition(self, text: sql.Sql | None, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
         return sql.expression(text, columns, self.around.constants())[0] if text else None
@@ -279,50 +340,23 @@ class Assembly:
 
         return known
 
-    def _type_outcome(self) -> list[Outcome]:
-        """The rule that nobody writes: every value fits the type of its column."""
-        if not self.rejects:
-            return []
-        mark = self.around.place("tables", self.name, "columns", self.rejects[0].column or "")
-        failed = len({reject.at for reject in self.rejects})
-        return [Outcome("type", "error", mark, 0.0, failed, self.made.read, self.rejects[0].says)]
-
     def _key_outcome(self, failed: int) -> list[Outcome]:
-        """The other rule that nobody writes: a key names one row, and is never null."""
+        """A rule that nobody writes: a key names one row, and is never null."""
         if not failed:
             return []
         mark = self.around.place("tables", self.name, "key")
         says = f"{', '.join(self.table.key)} is null, or another row has the same"
         return [Outcome("key", "warning", mark, 0.0, failed, self.made.read, says)]
 
-    def _rejected(self, rules: Sequence[Placed]) -> pl.DataFrame:
-        """The records that do not fit as rows of quarantine, without what a rule hides."""
-        rows = [
-            {
-                AT: reject.at,
-                "rule": reject.rule,
-                "level": "error",
-                "column": reject.column,
-                "value": reject.value,
-                "says": reject.says,
-                "spec": str(self.around.place("tables", self.name, "columns", reject.column or "")),
-                "record": reject.record,
-            }
-            for reject in self.rejects
-        ]
-        found = pl.DataFrame(rows, schema=BROKEN)
-        for placed in rules:
-            for name in ("value", "record"):
-                if (hidden := placed.rule.hides(pl.col(name))) is not None:
-                    found = found.with_columns(pl.when(~hidden.fill_null(False)).then(pl.col(name)).alias(name))
-        return found
-
 
 def _records(pages: Iterable[Kept]) -> Iterator[Json]:
-    """The records of pages, decoded, with the fields added to them."""
+    """The records of pages that can be read, decoded, with the fields added to them."""
     for page in pages:
-        for record in map(jsontext.read, page.rows):
-            yield {**record, **page.frame.meta.add} if isinstance(record, dict) else record
+        for row in page.rows:
+            with suppress(jsontext.NoJson):  # such as bytes that are no UTF-8: set apart when the rows are read
+                if not isinstance(row, Shapeless):
+                    record = jsontext.read(row)
+                    yield {**record, **page.frame.meta.add} if isinstance(record, dict) else record
 
 
 def _schema(wanted: Sequence[kinds.Wanted]) -> Iterator[tuple[str, pl.DataType]]:

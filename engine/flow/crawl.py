@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
@@ -16,15 +16,19 @@ from engine.core.errors import CollectionError, Json, Stopped
 from engine.core.events import EndpointEnded, EndpointStarted, Sink, Skipped, UnitEnded
 from engine.flow.again import Earlier
 from engine.flow.ahead import LISTEN_SECONDS
+from engine.flow.answer import of_request
+from engine.flow.began import begun, ended, state_as_json
 from engine.flow.fetch import Fetcher, Route
 from engine.flow.files import Files
-from engine.flow.ledger import Collection, Ledger, UnitRecord
+from engine.flow.lease import ALONE, Fence
+from engine.flow.ledger import Collection, Ledger
 from engine.flow.limits import Deadline
 from engine.flow.plan import Asked, Plan, below
 from engine.flow.pool import Pool
 from engine.flow.raw import kept_synced
+from engine.flow.resume import Noting, Resume
 from engine.flow.store import Lanes, Store
-from engine.flow.sweep import Progress, Sweep, record_of
+from engine.flow.sweep import Progress, Sweep
 from engine.flow.unit import UNREADABLE, Collecting, named
 from engine.flow.units import RunInfo, State, Unit, Units
 
@@ -52,8 +56,11 @@ class Crawler:
     deadline: Deadline = field(default_factory=Deadline)
     made_up: Callable[[str], Sequence[Json]] | None = None
     """The records of a file endpoint, where the simulator makes them up."""
+    fence: Fence = ALONE
     units: Units = field(init=False)
     lanes: Lanes = field(init=False)
+    resume: Resume = field(init=False)
+    noting: Noting = field(init=False)
     sweeps: dict[str, Sweep] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     """Endpoints whose parents could not be read."""
@@ -67,10 +74,18 @@ class Crawler:
 
     def __post_init__(self) -> None:
         self.lanes = Lanes(self.store, self.run.id, self.run.fence)
-        self.units = Units(self.plan, self.run.id, self.run.started_at, self.store, self.ledger, self.rows)
+        self.noting = Noting(self.ledger, self.lanes, self.run.id)
+        fence = replace(self.fence, number=self.run.fence)
+        self.resume = Resume(self.plan, self.run, self.store, self.ledger, fence)
+        self.units = Units(self.plan, self.resume.runs, self.run.started_at, self.store, self.ledger, self.rows)
 
     def crawl(self) -> list[Collection]:
-        """Collect and seal every endpoint, each as soon as its parents are done; gives what was sealed."""
+        """Collect and seal every endpoint, each as soon as its parents are done; gives what was sealed.
+
+        A run that goes on asks for nothing that is kept; one that completes another only for what is missing there.
+        """
+        if so_far := self.resume.take_over():
+            self.emit(so_far)
         sealed: dict[str, Collection] = {}
         waiting, pool, ahead = list(self.plan.endpoints), Pool(self.concurrency), Pool(self.concurrency, "ahead")
         collecting = self._collecting(ahead)
@@ -80,14 +95,17 @@ class Crawler:
                     for asked in [one for one in waiting if all(need in sealed for need in one.needs)]:
                         waiting.remove(asked)
                         sweep = self._begin(asked, sealed)
-                        for unit in sweep.units:
+                        for unit in sweep.units if asked.name not in sealed else ():
+                            if unit.name in sweep.ended:
+                                continue
                             self.running += 1
                             future = pool.submit(partial(collecting.collect, sweep, unit))
                             future.add_done_callback(partial(self._put, sweep, unit))
                         self._end_if_done(sweep, sealed)
                     if self.running:
                         sweep, unit, made = self._next()
-                        sweep.ended[unit.name] = made.result()
+                        sweep.ended[unit.name] = progress = made.result()
+                        self.noting.add(unit, progress)
                         self.emit(UnitEnded(sweep.asked.name))
                         self._end_if_done(sweep, sealed)
             finally:
@@ -96,7 +114,7 @@ class Crawler:
                 ahead.close()
                 self.lanes.close_all()
         self._release(sealed)
-        return [sealed[asked.name] for asked in self.plan.endpoints]
+        return [sealed[one.name] for one in self.plan.endpoints if sealed[one.name].run == self.run.id]
 
     def _collecting(self, ahead: Pool) -> Collecting:
         return Collecting(
@@ -112,6 +130,7 @@ class Crawler:
             ahead=ahead,
             most_ahead=lambda: self.concurrency // max(1, self.running) - 1,
             heed=self._heed,
+            heed_end=self._heed_end,
             made_up=self.made_up,
         )
 
@@ -134,8 +153,10 @@ class Crawler:
             with suppress(Empty):
                 found = self.ended.get(timeout=LISTEN_SECONDS)
                 self.running -= 1
+                self.noting.write_some()
                 return found
             self.clock.wait(0)
+            self.noting.write_some()
             if self.clock.now() > self.deadline.at + GRACE_SECONDS:
                 self.over.set()
         self.running -= 1
@@ -146,59 +167,118 @@ class Crawler:
         sweep = next(one for one in self.sweeps.values() if len(one.ended) < len(one.units))
         unit = next(one for one in sweep.units if one.name not in sweep.ended)
         failure = self.deadline.passed("what is still under way")
+        so_far = sweep.under_way.get(unit.name, Progress)()
         future: Future[Progress] = Future()
-        future.set_result(Progress(missing=named(unit, failure.message), failure=failure))
+        future.set_result(replace(so_far, missing=named(unit, failure.message), failure=failure))
         return sweep, unit, future
 
-    def _begin(self, asked: Asked, sealed: Mapping[str, Collection]) -> Sweep:
-        parents = [sealed[need] for need in asked.needs]
-        above = [f"it is repeated for {parent.endpoint}, which is incomplete" for parent in parents if parent.missing]
-        try:
-            units = [] if asked.skipped else list(self.units.of(asked))
-        except UNREADABLE as error:
-            units, above = [], [*above, f"its parents cannot be read: {error}"]
-            self._note_failure(asked.name, error, {})
-            self.unread.add(asked.name)
-        left_out = [] if units else [text for parent in parents for text in parent.skipped]
-        state = self.units.states.get(asked.name, State())
-        sweep = Sweep(asked, units, self.run, state, above=tuple(above), left_out=tuple(left_out))
+    def _begin(self, asked: Asked, sealed: dict[str, Collection]) -> Sweep:
+        """The sweep of an endpoint: as it was written down, with what is new since then, or a new one."""
+        base = self.resume.base(asked.name)
+        sweep = self.resume.begun(asked)
+        is_new = sweep is None
+        if sweep is None and base and base.complete:
+            sweep, sealed[asked.name] = self.resume.as_it_was(asked, base), base
+        elif sweep is None:
+            sweep = self.resume.incomplete(asked, base) if base else Sweep(asked, [], self.run)
+            self._add_units(sweep)
         self.sweeps[asked.name] = sweep
+        self.units.know(asked.name, sweep.units, sweep.state)
+        if asked.name in sealed:
+            return sweep
+        self._look_above(sweep, [sealed[need] for need in asked.needs])
+        if asked.name in self.resume.sealed:
+            sealed[asked.name] = self.resume.sealed[asked.name]
+            self._judge(sweep)
+            self._forget_key(sweep)
+            return sweep
         if asked.skipped:
             self.emit(Skipped(asked.name, "endpoint", asked.skipped))
-        self.emit(EndpointStarted(asked.name, len(units)))
-        self.ledger.note_units(
-            self.run.id, asked.name, [UnitRecord(unit.name, jsontext.plain(unit.binding)) for unit in units]
-        )
+        self.emit(EndpointStarted(asked.name, len(sweep.units)))
+        if is_new:
+            records = [
+                ended(one, sweep.ended[one.name]) if one.name in sweep.ended else begun(one) for one in sweep.units
+            ]
+            self.ledger.begin_sweep(self.run.id, asked.name, state_as_json(sweep.state, sweep.units), records)
+        for _ in sweep.ended:
+            self.emit(UnitEnded(asked.name))
         return sweep
+
+    def _add_units(self, sweep: Sweep) -> None:
+        """Make the units of parents that the sweep does not know yet."""
+        asked, state = sweep.asked, sweep.state
+        number = 1 + max((int(unit.name.partition("-")[0]) for unit in sweep.units), default=-1)
+        known = set(state.listed)
+        try:
+            sweep.units += [] if asked.skipped else list(self.units.of(asked, known, number))
+            unread: list[Json] = []
+        except UNREADABLE as error:
+            failure = error if isinstance(error, CollectionError) else of_request(error, "")
+            unread = [failure.message, failure.fix, jsontext.plain(dict(failure.context)), str(error)]
+        now = self.units.states.get(asked.name, State())
+        now.listed = state.listed | now.listed
+        now.begun = state.begun | now.begun
+        now.unread = unread
+        if asked.endpoint.redact and asked.endpoint.paginate:
+            now.key = state.key or "".join(f"{int(self.clock.random() * 2**32):08x}" for _ in range(8))
+        sweep.state = now
+
+    def _look_above(self, sweep: Sweep, parents: Sequence[Collection]) -> None:
+        """Note what the parents of an endpoint are missing, or why they were left out."""
+        above = [f"it is repeated for {parent.endpoint}, which is incomplete" for parent in parents if parent.missing]
+        if sweep.state.unread:
+            message, fix, context, text = sweep.state.unread
+            above.append(f"its parents cannot be read: {text}")
+            self._note_failure(sweep.asked.name, CollectionError(message, fix, context=context), {})
+            self.unread.add(sweep.asked.name)
+        sweep.above = tuple(above)
+        sweep.left_out = () if sweep.units else tuple(text for parent in parents for text in parent.skipped)
+
+    def _judge(self, sweep: Sweep) -> None:
+        """Note what went wrong with an endpoint whose units have all ended."""
+        name, every = sweep.asked.name, sweep.ended.values()
+        if not sweep.missing and not sweep.skipped and not any(progress.rows for progress in every):
+            sweep.above += self._emptied(sweep.asked)
+        if sweep.stopped and any(progress.pages for progress in every):  # what came is not all, and must not stand so
+            sweep.above += (sweep.stopped,)
+            fix = "what came before is kept; where the answer is about one unit alone, say scope: unit"
+            self._note_failure(name, CollectionError(sweep.stopped, fix), {})
+        for unit in sweep.units:
+            if (failure := (progress := sweep.ended[unit.name]).failure) is not None:
+                self._note_failure(name, failure, {"page": progress.pages, "request": progress.request})
 
     def _end_if_done(self, sweep: Sweep, sealed: dict[str, Collection]) -> None:
         if len(sweep.ended) < len(sweep.units) or sweep.asked.name in sealed:
             return
-        pages = sum(progress.pages for progress in sweep.ended.values())
-        rows = sum(progress.rows for progress in sweep.ended.values())
+        self._judge(sweep)
         name = sweep.asked.name
-        if rows == 0 and not sweep.missing and not sweep.skipped:
-            sweep.above += self._emptied(sweep.asked)
-        if sweep.stopped and pages:  # what came is not all, and must not stand for all
-            sweep.above += (sweep.stopped,)
-            fix = "what came before is kept; where the answer is about one unit alone, say scope: unit"
-            self._note_failure(name, CollectionError(sweep.stopped, fix), {})
-        collection = Collection(self.run.id, name, not sweep.missing, rows, pages, sweep.missing, sweep.skipped)
-        for unit in sweep.units:
-            if (failure := (progress := sweep.ended[unit.name]).failure) is not None:
-                self._note_failure(name, failure, {"page": progress.pages, "request": progress.request})
-        self.ledger.note_units(self.run.id, name, [record_of(unit, sweep.ended[unit.name]) for unit in sweep.units])
+        if sweep.outdated:
+            others = f" (and {len(sweep.outdated) - 1:,} more)" if len(sweep.outdated) > 1 else ""
+            sweep.state.told.append(f"{name}: {sweep.outdated[0]}{others}")
+        pages = sum(progress.pages - progress.before[0] for progress in sweep.ended.values())
+        rows = sum(progress.rows - progress.before[1] for progress in sweep.ended.values())
+        completes = self.run.completes if self.resume.base(name) else ""
+        told = sweep.missing, sweep.skipped, completes
+        collection = Collection(self.run.id, name, not sweep.missing, rows, pages, *told)
         self.lanes.close(name)
         marks = sweep.seen() if below(self.plan.pipeline, name) else sweep.marks()
-        self.ledger.seal(self.plan.pipeline.tool, collection, marks, forget=sweep.forget())
+        units = self.noting.take(name)
+        self.ledger.seal(self.plan.pipeline.tool, collection, marks, units, forget=sweep.forget())
+        self._forget_key(sweep)
         sealed[name] = collection
         self.emit(EndpointEnded(name, pages, rows, sweep.missing))
+
+    def _forget_key(self, sweep: Sweep) -> None:
+        """Nothing goes on behind what is sealed: what its redacted records are known by is worth nothing from here."""
+        if sweep.state.key:
+            sweep.state.key = ""
+            self.ledger.begin_sweep(self.run.id, sweep.asked.name, state_as_json(sweep.state, sweep.units), ())
 
     def _emptied(self, asked: Asked) -> tuple[str, ...]:
         """A full read that finds nothing where there was something: the vendor is more likely wrong than empty."""
         if asked.endpoint.may_be_empty or self.plan.is_partial(asked.name):
             return ()
-        before = self.ledger.rows_before(self.plan.pipeline.tool, asked.name)
+        before = self.resume.rows_before(asked.name)
         if not before:
             return ()
         text = f"no records came, where the last complete collection had {before:,}"
@@ -208,6 +288,9 @@ class Crawler:
     def _heed(self) -> None:
         """Raise Stopped where the run shall end, or has ended without this unit."""
         self.clock.wait(0)
+        self._heed_end()
+
+    def _heed_end(self) -> None:
         if self.over.is_set():
             raise Stopped("the run has ended")
 

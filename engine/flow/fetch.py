@@ -19,6 +19,7 @@ from engine.core.wire import Page, Request, request_to
 from engine.flow.answer import verdict
 from engine.flow.fence import fence
 from engine.flow.gate import Gate
+from engine.flow.hosts import Hosts
 from engine.flow.learn import used_up_until
 from engine.flow.limits import Deadline, Limiter, reserve
 from engine.flow.line import Broken, Late, Line, Patience
@@ -91,6 +92,8 @@ class _Try:
     """Why its answer is not to be taken, in words; empty where nothing is wrong."""
     fix: str = ""
     signer: Signer | None = None
+    unreached: tuple[str, str, int] | None = None
+    """To whom there was no connection."""
     elsewhere: bool = False
     """Whether another sign-in may go on at once where this one was pushed back."""
 
@@ -123,6 +126,7 @@ class Fetcher:
         self._clock, self._emit, self._policy = clock, emit, policy or Policy()
         self._trust, self._deadline = trust or Trust(), deadline or Deadline()
         self._reach = reach or (lambda url: url)
+        self._hosts = Hosts(clock.now)
         self._local = threading.local()
         self._lines: list[Line] = []
 
@@ -137,10 +141,11 @@ class Fetcher:
         The page's own rules come first: an answer for which one says anything but to ask again is given back at once.
 
         Raises CollectionError when no answer came in time, when it never became JSON, when a rule says to ask again
-        for ever, or when it leads to a host that is not allowed.
+        for ever, when it leads to a host that is not allowed, or when others tried in vain to reach the host.
         """
         if request.origin not in route.origins:  # it will be signed, so that no other port of the host will do
             fence(request.url, route.hosts, request, "the next request", in_tls=route.in_tls)
+        self._hosts.check(request.origin, _asked(request, route))
         tries = _Tries()
         while True:
             tries.made += 1
@@ -153,6 +158,8 @@ class Fetcher:
             elif tried.page and not 200 <= tried.page.status < 300:
                 return replace(tried.page, tries=tries.made)
             else:
+                if tried.unreached:
+                    self._hosts.failed(tried.unreached, tried.problem)
                 raise _gave_up(_asked(request, route), tried, tries.made, route.real_path)
 
     # --- whether to ask again
@@ -238,6 +245,7 @@ class Fetcher:
             tried.problem, tried.fix = str(error), route.real_path or error.fix
         except Broken as error:
             tried.problem, tried.fix = str(error), error.fix
+            tried.unreached = None if error.reached else error.origin
         return tried
 
     def _unpacked(self, page: Page, route: Route, signer: Signer | None) -> Page:
@@ -286,7 +294,7 @@ class Fetcher:
         pool = route.session if at_home else None
         before: list[Session] = []
         while True:
-            session = self._placed(request, route, pool)
+            session = self._placed(request, route, pool, before)
             if pool is None or session is None:
                 return self._send(request, request, route, certified=at_home and route.is_sign_in), None
             token = session.token(lambda ask: self._sign_in(ask, route))
@@ -294,12 +302,14 @@ class Fetcher:
             if (header := _unsendable(ready)) and header != _unsendable(request):
                 raise _no_header(session.auth, *header)
             page = self._send(ready, request, route, certified=True)
+            if before and page.status < 400:
+                pool.accepted(session, before)
             if page.status != 401 or (verdict(route.responses, page) and not session.auth.passing(page)):
                 return page, (session, token)
             if not pool.refused(session, token, page, before, route.endpoint):
                 return page, (session, token)
 
-    def _placed(self, request: Request, route: Route, pool: Pool | None) -> Session | None:
+    def _placed(self, request: Request, route: Route, pool: Pool | None, before: Sequence[Session]) -> Session | None:
         """Wait for a place that all limits allow; gives the sign-in that it is for."""
         limiters = (route.hold, *route.limiters)
         while True:
@@ -307,7 +317,7 @@ class Fetcher:
             if pool is None:
                 wait = reserve(limiters, now)
             else:
-                session, wait = pool.take(limiters, lambda ask: self._sign_in(ask, route))
+                session, wait = pool.take(limiters, lambda ask: self._sign_in(ask, route), before)
             self._pause(request, route, wait, "rate limit")
             # somebody else may have been told meanwhile that nothing is to be asked for longer than that
             if max(route.hold.out_until, session.hold.out_until if session else 0.0) <= now + wait + SLACK_SECONDS:
@@ -334,12 +344,13 @@ class Fetcher:
                 ready, address, patience, route.max_bytes, certified=certified, heed=self._heed
             )
             pushed_back = answer.status in PUSHING
-        except Late:
-            pushed_back = True
+        except Broken as error:
+            pushed_back, error.origin = isinstance(error, Late), request.origin
             raise
         finally:
             if gate:
                 gate.leave(ticket, pushed_back=pushed_back)
+        self._hosts.reached(request.origin)
         return Page(request, answer.status, answer.headers, answer.body)
 
     def _heed(self) -> None:

@@ -31,6 +31,19 @@ AHEAD = 4
 THREADS = 2
 
 
+class Shapeless(bytes):
+    """A record of which no rows can be made, in the place where they would stand; no JSON begins as it does."""
+
+    says: str
+
+    @classmethod
+    def of(cls, record: bytes, says: str) -> Shapeless:
+        """The record, with what is wrong."""
+        made = cls(b"\0" + record)
+        made.says = says
+        return made
+
+
 @dataclass(frozen=True)
 class Kept:
     """A kept page as the table sees it."""
@@ -52,6 +65,9 @@ class Span:
     run: str
     number: int
     request: str
+    unit: str = ""
+    unit_page: int = 0
+    """Its number among the pages of its unit."""
     first: int = 0
     """Of a file: the line or row of its first record."""
     letters: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +90,8 @@ class Reject:
     value: str | None
     says: str
     record: str
+    key: str | None = None
+    """The key of its row as JSON, where that can be read."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +116,11 @@ class Rows:
 class Reader:
     """Reads slices of records into rows of declared types."""
 
-    def __init__(self, reading: Reading, null_values: Sequence[str], added: frozenset[str]) -> None:
+    def __init__(
+        self, reading: Reading, null_values: Sequence[str], added: frozenset[str], key: Sequence[str] = ()
+    ) -> None:
         self._reading, self._nulls = reading, list(null_values)
+        self._key = list(key) if {*key} <= {column.name for column in reading.wanted} else []
         fields = {name: shape for name, shape in reading.fields.items() if name not in added}
         self._added = added
         self._schema = select.schema(fields)
@@ -160,10 +181,12 @@ class Reader:
         changed = [c for c in wanted if values[c.name].null_count() != texts[c.name].null_count()]
         rejects: list[Reject] = []
         for column in changed:
-            lost = (values[column.name].is_null() & texts[column.name].is_not_null()).arg_true()
-            for place in lost:
-                shown = texts[column.name][place]
-                rejects.append(_reject(piece, int(texts[AT][place]), column, str(shown)))
+            lost = values[column.name].is_null() & texts[column.name].is_not_null()
+            shown, keys = texts.filter(lost), key_texts(values.filter(lost), self._key)
+            for at, value, key in zip(shown[AT], shown[column.name], keys, strict=True):
+                record = _text(piece.rows[at - piece.start])
+                says = f"{column.name} is no {column.type}"
+                rejects.append(Reject(at, "type", column.name, str(value), says, record, key))
         if not rejects:
             return Rows(values)
         bad = {reject.at for reject in rejects}
@@ -175,6 +198,9 @@ class Reader:
         places: list[int] = []
         rejects: list[Reject] = []
         for at, row in enumerate(piece.rows):
+            if isinstance(row, Shapeless):
+                rejects.append(Reject(piece.start + at, "rows", None, None, row.says, _text(row[1:])))
+                continue
             try:
                 record = _with(jsontext.read(row), piece.added, at)
             except jsontext.NoJson as error:
@@ -189,8 +215,8 @@ class Reader:
             found, refused = self._texts_by_hand(record, _whole(piece, at) if self._raw else None)
             if refused:
                 column, says = refused
-                value = _shown(record, column)
-                rejects.append(Reject(piece.start + at, "type", column.name, value, says, _text(row)))
+                value, key = _shown(record, column), self._key_of(found)
+                rejects.append(Reject(piece.start + at, "type", column.name, value, says, _text(row), key))
                 continue
             places.append(piece.start + at)
             for name, text in found.items():
@@ -199,15 +225,24 @@ class Reader:
         rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), piece)
         return Rows(rows.frame, rejects + rows.rejects)
 
+    def _key_of(self, texts: Mapping[str, object]) -> str | None:
+        """The key of a record of which only some columns could be read."""
+        wanted = [column for column in self._reading.wanted if column.name in self._key]
+        if not {*self._key} <= {*texts}:
+            return None
+        frame = pl.DataFrame([pl.Series(c.name, [texts[c.name]], dtype=_text_type(c)) for c in wanted])
+        return key_texts(frame.select(typed(c).alias(c.name) for c in wanted), self._key)[0] if wanted else None
+
     def _texts_by_hand(self, record: Json, raw: str | None) -> tuple[dict[str, object], tuple[Wanted, str] | None]:
         found: dict[str, object] = {}
+        refused: tuple[Wanted, str] | None = None
         for column in self._reading.wanted:
             try:
                 value = select.compile(column.path).search(record)
                 found[column.name] = raw if column.name == RAW else text_of(value, column.type)
             except select.SelectError as error:
-                return found, (column, f"{column.name} is declared {column.type}: {error}")
-        return found, None
+                refused = refused or (column, f"{column.name} is declared {column.type}: {error}")
+        return found, refused
 
 
 def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str], *, inside: bool = False) -> Iterator[Slice]:
@@ -216,7 +251,7 @@ def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str], *, in
     for page in pages:
         meta = page.frame.meta
         place = (start + len(rows), page.endpoint, page.run, page.number)
-        spans.append(Span(*place, meta.request, meta.first, meta.letters))
+        spans.append(Span(*place, meta.request, meta.unit, meta.page, meta.first, meta.letters))
         for at in range(0, len(page.rows), SLICE_ROWS):
             piece = page.rows[at : at + SLICE_ROWS]
             rows += piece
@@ -253,7 +288,7 @@ def batches(reader: Reader, pieces: Iterable[Slice]) -> Iterator[Rows]:
         for rows in ahead(pool, reader.read, pieces):
             frames.append(rows.frame)
             rejects += rows.rejects
-            if sum(frame.height for frame in frames) >= BATCH_ROWS:
+            if sum(frame.height for frame in frames) + len(rejects) >= BATCH_ROWS:
                 yield Rows(pl.concat(frames), rejects)
                 frames, rejects = [], []
     if frames:
@@ -273,6 +308,14 @@ def ahead(pool: ThreadPoolExecutor, work: Callable[[Slice], Rows], items: Iterab
 def empty(wanted: Sequence[Wanted]) -> pl.DataFrame:
     """No rows, all columns."""
     return pl.DataFrame(schema={**{c.name: TYPES[c.type] for c in wanted}, AT: pl.UInt64})
+
+
+def key_texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """The key of each row as JSON; null where it has none, or a null in it."""
+    if not key:
+        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+    whole = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
+    return rows.select(pl.when(whole).then(pl.struct(list(key)).struct.json_encode())).to_series()
 
 
 def span_of(spans: Sequence[Span], at: int) -> Span:
@@ -310,11 +353,6 @@ def _decoded(raw: msgspec.Raw | None) -> str | None:
 
 def _text_type(column: Wanted) -> pl.DataType:
     return pl.List(pl.String()) if column.type == "list" else pl.String()
-
-
-def _reject(piece: Slice, at: int, column: Wanted, value: str) -> Reject:
-    record = _text(piece.rows[at - piece.start])
-    return Reject(at, "type", column.name, value, f"{column.name} is no {column.type}", record)
 
 
 def _text(row: bytes) -> str:

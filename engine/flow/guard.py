@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from engine.core import jsontext
 from engine.core.errors import CollectionError
 from engine.core.kinds import Cursor, Paginator
 from engine.core.wire import Page, Request
+from engine.flow.kept import Kept
 
 MOST_EMPTY_PAGES = 1_000
 MOST_KNOWN = 100_000
@@ -42,17 +44,22 @@ class Guard:
     any page; then the last of each page, which moves to a later one however many come in before it."""
     empty: int = 0
     """How many pages without records came in a row."""
+    marks: Callable[[Page], Sequence[bytes]] = attrgetter("rows")
+    """By what the records of a page are known: a page that was kept without some of their fields has only these."""
+    said: int | None = None
+    """What the vendor declared with the page that was looked at last."""
 
     def check(self, request: Request, page: Page, following: Cursor, repeated: int = 0) -> Cursor:
         """The cursor behind the page; `repeated` rows at its head come again by design.
 
         Raises CollectionError when paging goes in a circle, Unsettled when the list moves while it is read.
         """
-        rows = page.rows[repeated:]
+        rows = self.marks(page)[repeated:]
+        self.said = page.meta.total if isinstance(page, Kept) else self.paginator.declared(page)
         self.rows += len(rows)
         self._same_page(request, rows)
         self._same_rows(request, rows)
-        self._shrunk(request, page)
+        self._shrunk(request)
         self._empty(request, rows, following)
         return self._circle(request, following)
 
@@ -108,8 +115,8 @@ class Guard:
                 "allow: [empty_pages] in paginate",
             )
 
-    def _shrunk(self, request: Request, page: Page) -> None:
-        total = self.paginator.declared(page)
+    def _shrunk(self, request: Request) -> None:
+        total = self.said
         if total is None:
             return
         if self.total is not None and total < self.total and self.paginator.counts and not self._may_change:

@@ -17,6 +17,10 @@ from engine.flow.plan import Asked, Plan, one_of_many, sent
 from engine.spec.job import Ask, Fetch, Poll
 
 
+class Failed(Exception):
+    """The vendor will never make this export ready."""
+
+
 @dataclass
 class Export:
     """One export of one unit."""
@@ -29,26 +33,39 @@ class Export:
     """Gives the answer of a request of the job, whose status is a success; the word is its step."""
     clock: Clock
     emit: Sink
+    kept: Callable[[Request, str], Page | None] = lambda request, step: None
+    """The answer of a step that was kept before."""
+    keep: Callable[[Page, str], None] = lambda page, step: None
+    """Keeps the answer of a step that the job goes on with: what was created is never created twice."""
 
-    def ready(self) -> tuple[Page | None, dict[str, Json]] | None:
+    def ready(self, *, anew: bool = False) -> tuple[Page | None, dict[str, Json]] | None:
         """The page that names the files and what `${job.…}` stands for; None where there is nothing to fetch.
 
-        Raises CollectionError for a job that failed, or is not ready in time.
+        What was kept is not asked for again; `anew` that is only what created the job. Raises CollectionError where it
+        is not ready in time, and from Failed where it never will be.
         """
         job = self.asked.endpoint.job
         assert job
         named: dict[str, Json] = {}
         page = None
         if job.create:
-            page = self.ask(self.request(job.create, named), "create")
+            request = self.request(job.create, named)
+            before = self.kept(request, "create")
+            page = before or self.ask(request, "create")
             named = _named(page, job.create.read, "id")
+            if before is None:
+                self.keep(page, "create")
         if job.poll:
-            page = self._polled(job.poll, named)
+            page = self._polled(job.poll, named, anew=anew)
             if job.poll.empty and _read(page, job.poll.empty, "empty"):
                 return None
             named |= _named(page, job.poll.read, "result")
         if job.locate:
-            page = self.ask(self.request(job.locate, named), "locate")
+            request = self.request(job.locate, named)
+            before = None if anew else self.kept(request, "locate")
+            page = before or self.ask(request, "locate")
+            if before is None:
+                self.keep(page, "locate")
         return page, named
 
     def files(self, fetch: Fetch, page: Page | None, named: Mapping[str, Json]) -> Iterator[Request]:
@@ -74,22 +91,27 @@ class Export:
             request = self.plan.compose(self.asked, scope, *ask.way, ask.query, ask.header)
             return replace(request, body=sent(ask.body, scope))
 
-    def _polled(self, poll: Poll, named: Mapping[str, Json]) -> Page:
+    def _polled(self, poll: Poll, named: Mapping[str, Json], *, anew: bool) -> Page:
         request = self.request(poll, named)
+        before = None if anew else self.kept(request, "poll")
+        if before:
+            return before
         until = self.clock.now() + poll.deadline.seconds
         while True:
             page = self.ask(request, "poll")
             if poll.empty and _read(page, poll.empty, "empty"):
-                return page
+                break
             if poll.failed and _read(page, poll.failed, "failed"):
                 text = f"{request.describe()}: the vendor says that the export failed{_sentence(page)}"
-                raise CollectionError(text, "look at the vendor why, and collect again")
+                raise CollectionError(text, "look at the vendor why, and collect again") from Failed()
             if _read(page, poll.done, "done"):
-                return page
+                break
             if self.clock.now() + poll.every.seconds > until:
                 text = f"{request.describe()}: the export was not ready after {poll.deadline}"
                 raise CollectionError(text, "raise poll.deadline, or ask for less at once")
             self._wait(poll.every)
+        self.keep(page, "poll")
+        return page
 
     def _wait(self, every: Duration) -> None:
         self.emit(Waiting(self.asked.name, every.seconds, "the export is not ready"))

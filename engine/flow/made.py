@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
 from engine.core import jsontext
-from engine.core.clock import rfc3339
-from engine.core.errors import Json
+from engine.core.errors import Json, Mark
 from engine.core.sql.words import called
-from engine.flow.frames import AT, Span, span_of
 from engine.flow.plan import Plan
-from engine.flow.publish import PartWriter, Receipt, Shelf
+from engine.flow.publish import PartWriter, Receipt
 from engine.flow.units import RunInfo
 from engine.flow.validate import Outcome
 from engine.spec.model import Table
@@ -58,9 +56,22 @@ class Made:
             "rules": [outcome.as_json() for outcome in self.outcomes],
         }
 
+    def kept_json(self) -> dict[str, Json]:
+        """All of it but the entry, for the version that it is a part of; places are those on the page, not its name."""
+        said = {name: value for name, value in asdict(self).items() if name != "entry"}
+        for one in said["outcomes"]:
+            del one["mark"]["file"]
+        return said
 
-def definition(plan: Plan, name: str, table: Table) -> str:
-    """A hash of what the page says of a table and its endpoints, with the params that it names.
+    @classmethod
+    def of(cls, said: Mapping[str, Json], entry: Mapping[str, Json], page: str) -> Made:
+        """The table as `kept_json` said it, with its entry and the name of the page."""
+        outcomes = [Outcome(**{**one, "mark": Mark(page, **one["mark"])}) for one in said["outcomes"]]
+        return cls(**{**said, "outcomes": outcomes, "entry": dict(entry)})
+
+
+def definition(plan: Plan, name: str, table: Table, more: Json = None) -> str:
+    """A hash of what the page says of a table and its endpoints, with the params that it names, and of what is `more`.
 
     When it changes, the table is made anew.
     """
@@ -70,7 +81,8 @@ def definition(plan: Plan, name: str, table: Table) -> str:
         table.model_dump(mode="json", by_alias=True, serialize_as_any=True, exclude={"doc"}),
         [endpoint.model_dump(mode="json", include={"records"}) for endpoint in endpoints],
     ]
-    text = jsontext.canonical(said)
+    said += [redacts] if any(redacts := [_redacts(plan, str(one)) for one in table.from_]) else []
+    text = jsontext.canonical(said if more is None else [*said, more])
     params = {one: str(plan.settings.params.get(one)) for one in sorted(set(PARAM.findall(text)))}
     return hashlib.sha256((text + (jsontext.canonical(params) if params else "")).encode()).hexdigest()[:16]
 
@@ -85,6 +97,7 @@ def finish(
     base: Sequence[Receipt] = (),
     *,
     mode: str = "replace",
+    key: Sequence[str] = (),
     fields: Sequence[str] = (),
 ) -> None:
     """Close the files of a table and say what `current.json` shall hold of it."""
@@ -94,6 +107,7 @@ def finish(
     made.entry = {
         "run": run.id,
         "mode": mode,
+        "key": list(key),
         "files": [file.as_json() for file in files],
         "base": [file.as_json() for file in base],
         "rows": made.rows,
@@ -109,37 +123,6 @@ def finish(
     }
 
 
-def quarantine(
-    shelf: Shelf,
-    name: str,
-    run: RunInfo,
-    broken: pl.DataFrame,
-    spans: Sequence[Span] = (),
-    paths: Mapping[str, str] | None = None,
-) -> None:
-    """Write the rows that broke a rule, each with rule, page line, request and kept page.
-
-    With `paths`, column -> path, the request of what came from a file also says its row or cell.
-    """
-    rows = broken.sort(AT, "spec", "says", maintain_order=True)
-    if spans:
-        pages = pl.DataFrame(
-            {
-                AT: [span.start for span in spans],
-                "endpoint": [span.endpoint for span in spans],
-                "collected_in": [span.run for span in spans],
-                "page": [span.number for span in spans],
-                "request": [span.request for span in spans],
-            },
-            schema_overrides={AT: pl.UInt64},
-        ).with_columns(first=pl.col(AT))
-        rows = (
-            rows.join_asof(pages, on=AT).with_columns(row=(pl.col(AT) - pl.col("first")).cast(pl.Int64)).drop("first")
-        )
-    if paths is not None and any(span.first for span in spans):
-        found = rows.select(AT, "column").iter_rows()
-        places = [span_of(spans, at).place(at, paths.get(column, "")) for at, column in found]
-        rows = rows.with_columns(request=pl.Series(places, dtype=pl.String))
-    writer = shelf.quarantine(name, run.id, run.mark)
-    writer.add(rows.drop(AT).with_columns(run=pl.lit(run.id), at=pl.lit(rfc3339(run.started_at))))
-    writer.finish()
+def _redacts(plan: Plan, endpoint: str) -> Json:
+    """What pages that were kept before the page said so are still redacted of."""
+    return [one.model_dump(mode="json") for one in plan.pipeline.endpoints[endpoint].redact]

@@ -14,11 +14,10 @@ from engine.spec.collect import Connection, Endpoint
 MARKED = """
 INSERT INTO watermarks (tool, endpoint, kind, partition, value, binding, since, seen, basis) VALUES (?,?,?,?,?,?,?,?,?)
 ON CONFLICT (tool, endpoint, kind, partition) DO UPDATE SET binding=excluded.binding, seen=excluded.seen,
-  since=CASE WHEN excluded.value IN ('', value) THEN since ELSE excluded.since END,
-  basis=CASE WHEN excluded.value='' THEN basis ELSE excluded.basis END,
-  value=CASE WHEN excluded.value='' THEN value ELSE excluded.value END
+  since=CASE WHEN excluded.value IN ('', watermarks.value) THEN watermarks.since ELSE excluded.since END,
+  basis=CASE WHEN excluded.value='' THEN watermarks.basis ELSE excluded.basis END,
+  value=CASE WHEN excluded.value='' THEN watermarks.value ELSE excluded.value END
 """
-LATER = {"binding": "NOT NULL DEFAULT '{}'", "since": "NOT NULL DEFAULT ''", "seen": "", "basis": "NOT NULL DEFAULT ''"}
 Kind = Literal["window", "changed"]
 
 

@@ -34,6 +34,8 @@ class Merger:
     """The arrival number that each run begins with, in order."""
     where: pl.Expr | None = None
     """Which rows the table shows; another takes the place of the row before it all the same, and then is left out."""
+    lasts: bool = False
+    """Whether the page's order of rows, which is that of their times, holds from run to run."""
 
     @property
     def _same(self) -> list[str]:
@@ -67,21 +69,43 @@ class Merger:
         return self.shown(following.with_columns(moved.backward_fill().over(self.key).fill_null(FOREVER).alias(UNTIL)))
 
     def merged(self, frame: pl.DataFrame, good: pl.DataFrame, left_out: pl.DataFrame) -> pl.DataFrame:
-        """What was there before and the good rows that came, in the order of the table."""
+        """What was there before and the good rows that came, in the order of the table, also those not shown."""
         good = pl.concat([good, left_out]).sort(*self.key, AT) if left_out.height else good
         before = frame.filter(pl.col(AT).is_null()).with_columns(pl.lit(-1, pl.Int64).alias(RUN))
         rows = good
         if before.height:
             rows = pl.concat([before, good]).sort(list(self.key) or WHOLE, maintain_order=True)
         if self.mode == "upsert":
-            rows = self.shown(rows.unique(subset=list(self.key), keep="last", maintain_order=True))
+            rows = self._last(rows)
         return rows.drop(HIDDEN, strict=False)
+
+    def _last(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Of each key the row that came last, or that the page's own order puts there, whenever it came."""
+        rule = self.deduplicate
+        if not (self.lasts and rule and rule.order_by):
+            return rows.unique(subset=list(self.key), keep="last", maintain_order=True)
+        ordered = rows.sort([*self.key, rule.order_by], maintain_order=True)
+        return ordered.unique(subset=list(self.key), keep=rule.keep, maintain_order=True)
+
+    def newest(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Of each key that came now: the last run that brought it."""
+        came = self.numbered(frame).filter(pl.col(AT).is_not_null())
+        return came.group_by(list(self.key), maintain_order=True).agg(pl.col(RUN).max())
+
+    def outlived(self, frame: pl.DataFrame) -> pl.Series:
+        """The numbers of new rows whose key a later run brought again."""
+        came = self.numbered(frame).filter(pl.col(AT).is_not_null())
+        return came.filter(pl.col(RUN) < pl.col(RUN).max().over(self.key))[AT]
+
+    def numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Each row with the run it came with."""
+        run = pl.Series(RUN, self.starts, dtype=pl.UInt64).search_sorted(frame[AT].fill_null(0), side="right")
+        number = pl.when(pl.col(AT).is_null()).then(-1).otherwise(run.cast(pl.Int64) - 1)
+        return frame.with_columns(number.alias(RUN))
 
     def _distinct(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         """Old and new rows: repeats dropped, one new row a key and run where the page says so."""
-        run = pl.Series(RUN, self.starts, dtype=pl.UInt64).search_sorted(frame[AT].fill_null(0), side="right")
-        number = pl.when(pl.col(AT).is_null()).then(-1).otherwise(run.cast(pl.Int64) - 1)
-        rows, repeated = duplicates(frame.with_columns(number.alias(RUN)), self._same, apart=(AT, RUN))
+        rows, repeated = duplicates(self.numbered(frame), self._same, apart=(AT, RUN))
         rule = self.deduplicate
         if rule is None or not self.key:
             return rows, repeated

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from itertools import islice
+from operator import attrgetter
 from typing import Protocol
 
 from engine.core.errors import CollectionError, Json, Mistake
@@ -16,10 +18,14 @@ from engine.core.window import Window
 from engine.core.wire import Page, Request
 from engine.flow.answer import UNSAID, said, verdict
 from engine.flow.guard import Guard, Unsettled
-from engine.spec.answers import Fail, ReducePage, Response, Skip, SplitWindow, Stop
+from engine.flow.kept import Kept
+from engine.spec.answers import Fail, ReducePage, Response, Skip, SplitWindow, Stop, Verb
 
 MOST_SKIPPED_PAGES = 10
 """After so many skipped pages in a row a unit is given up: without a total, an offset has no end of its own."""
+
+OUTDATED = (400, 404, 410)
+"""With these vendors refuse a cursor that they do not know any more."""
 
 MANY_SPLITS = 100
 """Each time that a window was split so often it is told: a long span makes many requests of one."""
@@ -34,6 +40,12 @@ class Turn:
     """The cursor behind it; None when it was the last."""
     repeated: int = 0
     """How many rows at its head the page before had too."""
+    stopped: bool = False
+    """Whether the list ends with it by what its records are, though more may follow."""
+    cut: bool = False
+    """Whether the list ends with it because max_pages says so."""
+    total: int | None = None
+    """How many records the vendor declared with it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,11 @@ class Left:
 class Anew:
     """The list is begun once more: what came of it before, and what was left out, is not to be kept."""
 
+    windows: tuple[Window | None, ...] = ()
+    """The windows that it is read in from here on."""
+    again: bool = False
+    """Whether what came did not agree with itself: a second time that makes the unit incomplete."""
+
 
 class Asks(Protocol):
     """Asks for pages, also for some that are needed soon."""
@@ -58,6 +75,10 @@ class Asks(Protocol):
 
     def soon(self, requests: Iterator[Request]) -> None:
         """These will be asked for in this order: they may be fetched ahead. The iterator is drawn as needed."""
+
+
+class Outdated(Exception):
+    """The vendor refuses to go on behind what was kept; from its start the unit may be read."""
 
 
 class _Split(Exception):
@@ -88,11 +109,17 @@ class Paging:
     """What the words of response rules may name, besides the answer."""
     note: Callable[[str], None] = lambda text: None
     """Hears what takes long, in words."""
+    met: Callable[[Page, int, str], None] = lambda page, rule, say: None
+    """Hears of each answer that is no page and moves the list on: the number of its response rule, and its words."""
+    marks: Callable[[Page], Sequence[bytes]] = attrgetter("rows")
+    """By what the records of a page are known."""
+    begun: Anew | None = None
+    """How its last reading began, where that was not its first."""
 
     def turns(self) -> Iterator[Turn | Left | Anew]:
         """Every page to be kept, in order, and what is left out. Raises CollectionError where something is missing."""
-        windows: list[Window | None] = [self.window]
-        at, again, splits = 0, False, 0
+        windows = list(self.begun.windows if self.begun else ()) or [self.window]
+        at, again, splits = 0, bool(self.begun and self.begun.again), 0
         while at < len(windows):
             begun = False
             try:
@@ -110,26 +137,29 @@ class Paging:
                     continue
             except Unsettled as unsettled:
                 if again:
-                    raise CollectionError(f"{unsettled}; it was read twice", unsettled.fix) from None
+                    raise CollectionError(f"{unsettled}; it was read twice", unsettled.fix) from unsettled
                 again = True
             at = 0
-            yield Anew()
+            yield Anew(tuple(windows), again)
 
     def _list(self, window: Window | None) -> Iterator[Turn | Left]:
         base, paginator = self.request_of(window), self.paginator
         if paginator is None:
             yield from self._one(base, window)
             return
-        cursor, guard, pages, skipped = paginator.start(window), Guard(paginator), 0, 0
-        left, is_last = False, self.ending(window)
+        cursor, guard = paginator.start(window), Guard(paginator, marks=self.marks)
+        pages, skipped, left, told, is_last = 0, 0, False, False, self.ending(window)
+        page: Page | None = None
         while True:
             request = paginator.aim(base, cursor)
-            page = self.ask(request)
+            page = self._asked(request, goes_on=pages > 0 and isinstance(page, Kept))
             verb = self._verb(page, window)
             if isinstance(verb, Stop):
+                self._note_met(page, verb)
                 return
             if isinstance(verb, ReducePage):
                 paginator, cursor = _reduced(paginator, cursor, verb, request)
+                self._note_met(page, verb)
                 continue
             if isinstance(verb, Skip):
                 yield self._left(verb, page)
@@ -139,24 +169,49 @@ class Paging:
                     return
                 _not_for_ever(request, skipped, guard.total)
                 continue
-            page = replace(self.read(page), window=self.told(window) if window else {})
-            pages, skipped, stopped = pages + 1, 0, _is_true(paginator.stop_when, page) or is_last(page)
-            repeated = paginator.repeated(cursor, page)
-            following = guard.check(request, page, None if stopped else paginator.after(cursor, page), repeated)
-            cut = following is not None and pages == paginator.max_pages
-            yield Turn(page, None if cut else following, repeated)
-            if cut:
+            pages, skipped = pages + 1, 0
+            turn = self._turn(page, window, paginator, cursor, guard, is_last)
+            turn = replace(turn, cut=turn.cut or (turn.following is not None and pages == paginator.max_pages))
+            yield replace(turn, following=None) if turn.cut else turn
+            if turn.cut:
                 yield Left("unit", f"max_pages: {pages} pages were read, and more follow", page)
                 return
-            if following is None:
-                if not left and not stopped:
+            if turn.following is None:
+                if not left and not turn.stopped:
                     guard.complete(request)
                 return
-            if pages == 1 and not paginator.stop_when:
-                most = (paginator.max_pages or 10**9) - 1
-                ahead = islice(paginator.ahead(cursor, page), most)
-                self.ask.soon(paginator.aim(base, one) for one in ahead)
-            cursor = following
+            if not (told or paginator.stop_when or isinstance(page, Kept)):
+                ahead = islice(paginator.ahead(cursor, turn.page), (paginator.max_pages or 10**9) - pages)
+                self.ask.soon(map(partial(paginator.aim, base), ahead))
+                told = True
+            cursor = turn.following
+
+    def _turn(
+        self,
+        page: Page,
+        window: Window | None,
+        paginator: Paginator,
+        cursor: Cursor,
+        guard: Guard,
+        is_last: Callable[[Page], bool],
+    ) -> Turn:
+        """The page with what its paginator finds in it, or found when it was kept. May raise Unsettled."""
+        if isinstance(page, Kept):
+            is_last(page)  # it compares each page with the one before
+            meta = page.meta
+            following = guard.check(page.request, page, meta.cursor, meta.skip)
+            return Turn(page, following, meta.skip, meta.stopped, meta.cut, meta.total)
+        page = replace(self.read(page), window=self.told(window) if window else {})
+        stopped, repeated = _is_true(paginator.stop_when, page) or is_last(page), paginator.repeated(cursor, page)
+        following = guard.check(page.request, page, None if stopped else paginator.after(cursor, page), repeated)
+        return Turn(page, following, repeated, stopped, total=guard.said)
+
+    def _asked(self, request: Request, *, goes_on: bool) -> Page:
+        """The answer; raises Outdated where the vendor does not know any more the place at which the kept pages end."""
+        page = self.ask(request)
+        if goes_on and not isinstance(page, Kept) and page.status in OUTDATED and not verdict(self.responses, page):
+            raise Outdated(f"{request.describe()}: status {page.status}")
+        return page
 
     def _one(self, request: Request, window: Window | None) -> Iterator[Turn | Left]:
         page = self.ask(request)
@@ -165,12 +220,18 @@ class Paging:
             yield self._left(verb, page)
         elif isinstance(verb, ReducePage):
             raise CollectionError(f"{request.describe()}: there is no page that could be reduced", "take the rule out")
-        elif not isinstance(verb, Stop):
-            yield Turn(self.read(page), None)
+        elif isinstance(verb, Stop):
+            self._note_met(page, verb)
+        else:
+            yield Turn(page if isinstance(page, Kept) else self.read(page), None)
 
     def _verb(self, page: Page, window: Window | None) -> Skip | Stop | ReducePage | None:
         """What the page's rules say of an answer; raises CollectionError where they say that it is an error."""
-        verb = verdict(self.responses, page)
+        if isinstance(page, Kept):
+            rule = page.meta.aside.get("rule")
+            verb = None if rule is None else self.responses[rule].verb
+        else:
+            verb = verdict(self.responses, page)
         asked = page.request.describe()
         if isinstance(verb, Fail):
             raise CollectionError(f"{asked}: {said(verb.say, page, self.scope)}", "the page says so in responses")
@@ -179,14 +240,22 @@ class Paging:
             if window is None or halves is None:
                 why = "there is no window to split" if window is None else f"its window is {verb.smallest} or shorter"
                 raise CollectionError(f"{asked}: status {page.status}, and {why}", "allow smaller windows, or skip it")
+            self._note_met(page, verb)
             raise _Split(halves, verb.smallest)
         return verb if isinstance(verb, (Skip, Stop, ReducePage)) else None
 
     def _left(self, skip: Skip, page: Page) -> Left:
+        if isinstance(page, Kept):
+            return Left(skip.scope, page.meta.aside["say"], page)
         say = said(skip.say, page, self.scope)
         if UNSAID in say and skip.scope != "page":  # a page is named in any case
             say = f"{page.request.describe()}: {say}"
+        self._note_met(page, skip, say)
         return Left(skip.scope, say, page)
+
+    def _note_met(self, page: Page, verb: Verb, say: str = "") -> None:
+        if not isinstance(page, Kept):
+            self.met(page, next(number for number, one in enumerate(self.responses) if one.verb is verb), say)
 
 
 def _reduced(paginator: Paginator, cursor: Cursor, verb: ReducePage, request: Request) -> tuple[Paginator, Cursor]:

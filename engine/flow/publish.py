@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +13,18 @@ import polars as pl
 
 from engine.core import jsontext
 from engine.core.errors import CollectionError, Json, StorageError
+from engine.flow import parquet
 from engine.flow.lease import ALONE, Fence
 from engine.flow.seal import PLAIN, Seal
-from engine.flow.writing import replace_json, writing
+from engine.flow.writing import read_json, replace_json, writing
 
 PART_ROWS = 50_000
 CURRENT = "current.json"
+VERSIONS = "versions"
 ENTRY = frozenset({"run", "mode", "files", "base", "rows", "schema", "complete", "definition", "taken"})
 """What `current.json` says of a table, at the least."""
+HOW = frozenset({"made", "notes"})
+"""What a version says beyond what is current: how the run that made it went."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,15 @@ class PartWriter:
         name = f"{self.folder}/{self.stem}-{len(self.receipts):05d}.parquet"
         place = self.home / name
         with writing(place, self.fence) as temporary:
-            rows.write_parquet(temporary, compression="zstd", statistics=True, metadata=dict(self.mark) or None)
-        digest = hashlib.sha256(place.read_bytes()).hexdigest()
-        self.receipts.append(Receipt(name, rows.height, place.stat().st_size, digest))
+            how = {"compression": "zstd", "statistics": True, "metadata": dict(self.mark) or None}
+            parquet.write(rows, temporary, self.seal, place=place, **how)
+        self.receipts.append(Receipt(name, rows.height, place.stat().st_size, sha256(place)))
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file as it lies there, sealed or not."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass
@@ -101,21 +110,36 @@ class Shelf:
         """The folder of the tool's processed data."""
         return self.root / "processed_data" / self.tool
 
+    @property
+    def set_apart(self) -> Path:
+        """The folder of the tool's rows that are set apart."""
+        return self.root / "quarantine" / self.tool
+
     def current(self) -> dict[str, Json]:
         """What is published now; empty before the first publication. Raises StorageError when it is damaged."""
-        place = self.home / CURRENT
+        return self._said(self.home / CURRENT)
+
+    def version(self, run: str) -> dict[str, Json]:
+        """What a run made, in the form of what is current, and how (`made`, `notes`); empty where it made nothing."""
+        return self._said(self.home / VERSIONS / f"{run}.json")
+
+    def versions(self) -> list[str]:
+        """The runs that made tables, oldest first."""
+        return sorted(path.stem for path in (self.home / VERSIONS).glob("*.json") if not path.name.startswith("."))
+
+    def _said(self, place: Path) -> dict[str, Json]:
         mend = f"move it away and make the tables again: engine process {self.tool}"
         try:
             if not place.exists():
                 return {}
-            found = json.loads(place.read_text())
+            found = read_json(place, self.seal)
         except (OSError, ValueError) as error:
             raise StorageError(f"{place} cannot be read: {error}", mend) from error
         tables = found.get("tables") if isinstance(found, dict) else None
         if not isinstance(tables, dict) or not all(ENTRY <= set(entry) for entry in tables.values()):
             raise StorageError(f"{place} is not as the engine wrote it", mend)
-        current: dict[str, Json] = found
-        return current
+        said: dict[str, Json] = found
+        return said
 
     def table(self, name: str, current: Mapping[str, Json] | None = None) -> pl.LazyFrame | None:
         """The rows of a published table; None when there is no such table. Raises StorageError when it is damaged."""
@@ -130,31 +154,57 @@ class Shelf:
             raise CollectionError(text, f"make it, then collect once more: engine run {self.tool}")
         nested = [column for column, kind in entry["schema"].items() if kind["type"] == "json"]
         for place in self.paths(entry["files"]):
-            for row in pl.read_parquet(place).iter_rows(named=True):
+            for row in parquet.read(place, self.seal).iter_rows(named=True):
                 found: dict[str, Json] = jsontext.plain(row)
                 yield found | {column: jsontext.read(row[column]) for column in nested if row[column] is not None}
 
     def rows(self, files: Sequence[Mapping[str, Json]], home: Path | None = None) -> pl.LazyFrame:
         """The rows of published files, each looked at before it is read. Raises StorageError."""
-        return pl.scan_parquet(self.paths(files, home))
+        return parquet.scan(self.paths(files, home), self.seal)
 
     def paths(self, files: Sequence[Mapping[str, Json]], home: Path | None = None) -> list[Path]:
         """Where published files are. Raises StorageError when one is gone or not as it was written."""
         found = [(home or self.home) / file["path"] for file in files]
         for path, file in zip(found, files, strict=True):
-            if not path.is_file() or path.stat().st_size != file["bytes"]:
+            if not path.is_file() or file.get("bytes") not in (None, path.stat().st_size):
                 state = "damaged" if path.exists() else "gone"
                 raise StorageError(f"{path} is {state}", f"make the table again: engine process {self.tool}")
         return found
 
-    def publish(self, current: Mapping[str, Json]) -> None:
+    def is_whole(self, files: Sequence[Mapping[str, Json]]) -> bool:
+        """Whether published files are there, each byte as it was written."""
+        paths = [(self.home / file["path"], file) for file in files]
+        return all(path.is_file() and sha256(path) == file["sha256"] for path, file in paths)
+
+    def blaming(self) -> AbstractContextManager[None]:
+        """Where rows cannot be read, says which published file is damaged. Raises StorageError."""
+
+        def paths() -> Iterator[Path]:
+            for entry in self.current().get("tables", {}).values():
+                yield from (self.home / file["path"] for file in (*entry["files"], *entry["base"]))
+                apart = (entry.get("quarantine") or {}).get("files", [])
+                yield from (self.set_apart / file["path"] for file in apart)
+
+        return parquet.blaming(paths, self.seal, f"make the table again: engine process {self.tool}")
+
+    def keep(self, version: Mapping[str, Json]) -> None:
+        """Write down what a run made; from then on it is never made again, only published."""
+        replace_json(self.home / VERSIONS / f"{version['run']}.json", version, self.fence, self.seal)
+
+    def publish(self, version: Mapping[str, Json]) -> None:
         """Replace what is current by one rename."""
-        replace_json(self.home / CURRENT, current, self.fence)
+        current = {name: value for name, value in version.items() if name not in HOW}
+        replace_json(self.home / CURRENT, current, self.fence, self.seal)
+
+    def clear(self, run: str) -> None:
+        """Take away what a run left that was stopped before its version was written down."""
+        for home in (self.home, self.set_apart):
+            for left in home.glob(f"*/{run}"):
+                shutil.rmtree(left, ignore_errors=True)
 
     def quarantine(self, table: str, run: str, mark: Mapping[str, str]) -> PartWriter:
         """A writer for the rows of a table that broke a rule."""
-        home = self.root / "quarantine" / self.tool
-        return PartWriter(home, f"{table}/{run}", mark=mark, fence=self.fence, seal=self.seal)
+        return PartWriter(self.set_apart, f"{table}/{run}", mark=mark, fence=self.fence, seal=self.seal)
 
     def parts(self, folder: str, stem: str, mark: Mapping[str, str], home: Path | None = None) -> PartWriter:
         """A writer for the files of a table."""

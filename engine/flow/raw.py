@@ -6,7 +6,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,14 +14,17 @@ from typing import BinaryIO
 import msgspec
 import zstandard
 
-from engine.core import jsontext, select
+from engine.core import commit, jsontext, select
 from engine.core.errors import Json, StorageError
 from engine.core.wire import Coding
+from engine.flow.seal import PLAIN, Lock, Seal, damaged
 
 HEAD = struct.Struct(">4sIII")
 """Mark, length of what is known of the page, length of its body, checksum of both; behind it a checksum of its own."""
 CHECK = struct.Struct(">I")
 MAGIC = b"EF01"
+SEALED = b"ES01"
+"""The mark of a frame whose two parts are encrypted; docs/encryption.md says how."""
 SYNC_SECONDS = 1.0
 """After a power cut at most so much is asked for again."""
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -76,6 +79,18 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the bytes received became JSON; None where they are JSON."""
     known: Known | None = None
     """Where the page asks whether it changed: what that takes."""
+    stopped: bool = False
+    """Whether the list ended with this page by what its records are, though more may follow."""
+    cut: bool = False
+    """Whether the list ended with it because max_pages says so."""
+    total: int | None = None
+    """How many records the vendor declared with it."""
+    digests: bytes = b""
+    """Of a redacted page: by what its records are known when the run goes on."""
+    times: tuple[str, ...] = ()
+    """Of a redacted page: the times of its records, as far as they matter then."""
+    aside: dict[str, Json] = {}
+    """Of an answer that is no page and moved the unit on: what it was, so that nobody asks for it again."""
 
     def of_unit(self, unit: str, sweep: int) -> Meta:
         """The same with whose page it is."""
@@ -84,6 +99,10 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     def rewritten(self, *, redacted: bool, decoded: bool) -> Meta:
         """The same of a body that holds records instead of the bytes received."""
         return msgspec.structs.replace(self, redacted=redacted, decoded=decoded, coding=None, known=None)
+
+    def of_records(self, digests: bytes, times: Sequence[str]) -> Meta:
+        """The same of a redacted page, with what tells its records from others."""
+        return msgspec.structs.replace(self, digests=digests, times=tuple(times))
 
     def with_known(self, known: Known) -> Meta:
         """The same of a page of which the vendor can be asked whether it changed."""
@@ -104,12 +123,20 @@ class Frame(msgspec.Struct, frozen=True):
 class Segment:
     """A file that pages are appended to, each written at once; `kept_synced` syncs it once a second."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seal: Seal = PLAIN) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("ab", buffering=0)
+            self._file: BinaryIO = path.open("a+b", buffering=0)
+            self._end = self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise storage_error(error, path.name) from error
+        try:
+            self._seal = seal.segment(self._file, path) if self._end else seal.new_segment(path)
+            if seal.is_on and self._seal is None:  # its head is torn: nothing can be added to it
+                raise damaged(path)
+        except StorageError:
+            self._file.close()
+            raise
         self._lock = threading.Lock()
         self._behind = True
         self._failure: OSError | None = None
@@ -117,18 +144,32 @@ class Segment:
 
     def append(self, meta: Meta, body: bytes) -> None:
         """Keep a page; raises StorageError when the disk refuses."""
-        head, packed = msgspec.json.encode(meta), self._compress(body)
+        head, packed, mark, first = msgspec.json.encode(meta), self._compress(body), MAGIC, b""
+        if self._seal:
+            first = b"" if self._end else self._seal.head
+            mark, (head, packed) = SEALED, self._seal.frame(self._end + len(first), head, packed)
         check = zlib.crc32(packed, zlib.crc32(head))
-        opening = HEAD.pack(MAGIC, len(head), len(packed), check)
-        frame = opening + CHECK.pack(zlib.crc32(opening)) + head + packed
+        opening = HEAD.pack(mark, len(head), len(packed), check)
+        frame = first + opening + CHECK.pack(zlib.crc32(opening)) + head + packed
         try:
-            if self._file.write(frame) != len(frame):
-                raise OSError(28, "No space left on device")
+            self._write(frame)
+            self._end += len(frame)
             self._behind = True
             if self._failure:
                 raise self._failure
         except OSError as error:
             raise storage_error(error, self._file.name) from error
+
+    def _write(self, frame: bytes) -> None:
+        """Write a frame at once; where a crash test listens in two halves, so that it can end between them."""
+        commit.point("frame begins")
+        done = 0
+        if commit.hear:
+            done = self._file.write(frame[: len(frame) // 2])
+            commit.point("frame half")
+        if done + self._file.write(frame[done:]) != len(frame):
+            raise OSError(28, "No space left on device")
+        commit.point("frame kept")
 
     def sync(self) -> None:
         """Make sure that what was kept survives a power cut, whatever its unit waits for.
@@ -141,6 +182,7 @@ class Segment:
             self._behind = False
             try:
                 os.fsync(self._file.fileno())
+                commit.point("segment synced")
             except OSError as error:
                 self._failure = error
 
@@ -170,57 +212,75 @@ def kept_synced(segments: Callable[[], Iterable[Segment]]) -> Iterator[None]:
         over.set()
 
 
-def frames(path: Path) -> Iterator[Frame]:
+def frames(path: Path, seal: Seal = PLAIN) -> Iterator[Frame]:
     """The whole frames of a segment, in order; a torn tail ends them, damage before the end raises StorageError."""
     with path.open("rb") as file:
-        for _, at in heads(file, path):
-            yield frame_at(file, path, at)
+        for _, at in heads(file, path, seal):
+            yield frame_at(file, path, at, seal)
 
 
-def heads(file: BinaryIO, path: Path) -> Iterator[tuple[Meta, int]]:
-    """What is known of each whole page of a segment, and where its frame begins; bodies are passed over."""
-    size, at = path.stat().st_size, 0
+def heads(file: BinaryIO, path: Path, seal: Seal = PLAIN, until: int | None = None) -> Iterator[tuple[Meta, int]]:
+    """What is known of each whole page of a segment, and where its frame begins; bodies are passed over.
+
+    What stands behind the byte `until` is not looked at.
+    """
+    lock = seal.segment(file, path)
+    size, at = path.stat().st_size, len(lock.head) if lock else 0
+    size = size if until is None else min(size, until)
+    if seal.is_on and lock is None:  # not even its head is there
+        return
     while True:
         file.seek(at)
         opening = file.read(HEAD.size + CHECK.size)
-        if len(opening) < HEAD.size + CHECK.size:
+        if at >= size or len(opening) < HEAD.size + CHECK.size:
             return
-        lengths = _lengths(opening)
+        lengths = _lengths(opening, lock)
         if lengths is None:
             if not (opening + file.read()).strip(b"\0"):  # space that was given to the file before a power cut
                 return
-            raise _damaged(path, at)
+            raise _damaged(path, at, lock)
         end = at + len(opening) + sum(lengths)
         if end > size:
             return
         meta = file.read(lengths[0])
         if end == size:
             file.seek(at)
-            if not _is_sound(file.read()):
+            if not _is_sound(file.read(end - at)):
                 return
         try:
-            yield msgspec.json.decode(meta, type=Meta), at
+            yield _meta(meta, path, at, lock), at
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _damaged(path, at) from None
+            raise _damaged(path, at, lock) from None
         at = end
 
 
-def frame_at(file: BinaryIO, path: Path, at: int) -> Frame:
+def frame_at(file: BinaryIO, path: Path, at: int, seal: Seal = PLAIN) -> Frame:
     """The frame that begins there; raises StorageError where it is damaged."""
+    lock = seal.segment(file, path) if seal.is_on else None
     file.seek(at)
     opening = file.read(HEAD.size + CHECK.size)
-    lengths = _lengths(opening)
+    lengths = _lengths(opening, lock)
     rest = file.read(sum(lengths)) if lengths else b""
     if lengths is None or not _is_sound(opening + rest):
-        raise _damaged(path, at)
+        raise _damaged(path, at, lock)
     meta, packed = rest[: lengths[0]], rest[lengths[0] :]
-    return Frame(msgspec.json.decode(meta, type=Meta), zstandard.ZstdDecompressor().decompress(packed))
+    found = lock.body(at, meta, packed) if lock else packed
+    if found is None:
+        raise _damaged(path, at, lock)
+    return Frame(_meta(meta, path, at, lock), zstandard.ZstdDecompressor().decompress(found))
 
 
-def _lengths(opening: bytes) -> tuple[int, int] | None:
+def _meta(kept: bytes, path: Path, at: int, lock: Lock | None) -> Meta:
+    found = lock.meta(at, kept) if lock else kept
+    if found is None:
+        raise _damaged(path, at, lock)
+    return msgspec.json.decode(found, type=Meta)
+
+
+def _lengths(opening: bytes, lock: Lock | None) -> tuple[int, int] | None:
     """How long what is known of a page and its body are; None where the opening cannot be trusted."""
     head, sealed = opening[: HEAD.size], opening[HEAD.size :]
-    if not head.startswith(MAGIC) or CHECK.unpack(sealed)[0] != zlib.crc32(head):
+    if not head.startswith(SEALED if lock else MAGIC) or sealed != CHECK.pack(zlib.crc32(head)):
         return None
     _, meta, body, _ = HEAD.unpack(head)
     return meta, body
@@ -262,7 +322,9 @@ def rows_of(frame: Frame, records: str) -> list[bytes]:
     return found[frame.meta.skip :]
 
 
-def _damaged(path: Path, at: int) -> StorageError:
+def _damaged(path: Path, at: int, lock: Lock | None) -> StorageError:
+    if lock:
+        return damaged(path)
     return StorageError(f"the kept page at byte {at} of {path.name} is damaged", "collect again with engine collect")
 
 

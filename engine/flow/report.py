@@ -13,8 +13,8 @@ from engine.flow.ledger import Collection
 from engine.flow.made import Made
 from engine.flow.validate import Outcome
 
-Status = Literal["succeeded", "rules_failed", "incomplete", "failed", "interrupted"]
-EXITS = {"succeeded": 0, "rules_failed": 4, "incomplete": 3, "interrupted": 130, "failed": 1}
+Status = Literal["succeeded", "rules_failed", "incomplete", "failed", "interrupted", "cancelled"]
+EXITS = {"succeeded": 0, "rules_failed": 4, "incomplete": 3, "interrupted": 130, "cancelled": 130, "failed": 1}
 
 
 @dataclass
@@ -37,6 +37,14 @@ class Result:
     notes: list[str] = field(default_factory=list)
     exit_code: int = 0
     storage: str = ""
+    resumed_from: str = ""
+    """Where a run that was interrupted went on, in words."""
+    starts_anew: str = ""
+    """Why a run that was interrupted did not go on with this one, in words."""
+    completes: str = ""
+    """The incomplete run of which this one fetches what is missing."""
+    replays: str = ""
+    """The run from whose kept pages this one makes its tables."""
 
     @property
     def records_collected(self) -> int:
@@ -69,6 +77,10 @@ class Result:
             "status": self.status,
             "exit_code": self.exit_code,
             "simulated": self.simulated,
+            "resumed_from": self.resumed_from or None,
+            "starts_anew": self.starts_anew or None,
+            "completes": self.completes or None,
+            "replays": self.replays or None,
             "started_at": rfc3339(self.started_at),
             "duration_seconds": round(self.duration_seconds, 3),
             "records_collected": self.records_collected,
@@ -100,7 +112,7 @@ class Result:
         for made in self.tables:
             if made.kept:
                 found.append(f"{made.name} keeps its version before: {'; '.join(made.notes) or 'nothing whole came'}")
-            found += [f"{made.name} {_told(outcome)}" for outcome in made.outcomes if outcome.failed or outcome.verdict]
+            found += [f"{made.name} {_told(outcome)}" for outcome in made.outcomes if outcome.is_told]
         return list(dict.fromkeys(found))
 
 
@@ -111,5 +123,8 @@ def told(one: Collection) -> list[str]:
 
 
 def _told(outcome: Outcome) -> str:
-    rows = f"{outcome.failed:,} of {outcome.checked:,} rows: " if outcome.failed else ""
-    return f"{outcome.rule} ({outcome.level}): {rows}{outcome.verdict or outcome.says}"
+    rows = [f"{outcome.failed:,} of {outcome.checked:,} rows"] if outcome.failed else []
+    are = "row is" if outcome.waived == 1 else "rows are"
+    rows += [f"{outcome.waived:,} {are} waived"] if outcome.waived else []
+    said = filter(None, [", ".join(rows), outcome.verdict or outcome.says])
+    return f"{outcome.rule} ({outcome.level}): {': '.join(said)}"

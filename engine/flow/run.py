@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from engine.flow.crawl import Crawler
 from engine.flow.fetch import Fetcher
 from engine.flow.files import Files
 from engine.flow.lease import Fence
-from engine.flow.ledger import Ledger
+from engine.flow.ledger import Collection, Ledger
 from engine.flow.made import Made
+from engine.flow.piped import pieces
 from engine.flow.plan import Plan
+from engine.flow.publish import Shelf
 from engine.flow.report import Result, told
 from engine.flow.session import Keeper, Pool
 from engine.flow.storage import Storage
@@ -51,6 +53,10 @@ class Walk:
     """Where an address is really asked: the simulator's door, else the address itself."""
     made_up: Callable[[str], Sequence[Json]] | None = None
     """The records of a file endpoint in a simulated run."""
+    replays: str = ""
+    """The run up to which collections are taken, where tables are made of them alone, whatever is published."""
+    version: dict[str, Json] = field(default_factory=dict)
+    """What this run made."""
 
     @property
     def tool(self) -> str:
@@ -79,6 +85,7 @@ class Walk:
             rows=self.storage.shelf(self.tool).records,
             deadline=deadline,
             made_up=self.made_up,
+            fence=self.fence,
         )
         try:
             self.result.collections = crawler.crawl()
@@ -89,8 +96,26 @@ class Walk:
         self.result.settle()
 
     def process(self, through: str = "analytics") -> None:
-        """Make every table from sealed collections and publish them by one rename; with `validation`, only check."""
+        """Make every table from sealed collections and publish them by one rename; with `validation`, only check.
+
+        A run that goes on behind its processing finds what it made, and only publishes that.
+        """
         shelf = self.storage.shelf(self.tool, self.fence)
+        self.version = shelf.version(self.run.id)
+        if self.version:
+            entries, page = self.version["tables"], self.place("tables").file
+            self.result.notes = list(self.version["notes"])
+            self.result.tables = [Made.of(one, entries.get(one["name"], {}), page) for one in self.version["made"]]
+        else:
+            shelf.clear(self.run.id)
+            self._make(shelf, through)
+        self.result.settle()
+        if self._is_current(shelf):
+            shelf.publish(self.version)
+        elif self.version:
+            self.result.notes.append("newer tables or collections are there: what was made is kept, and not published")
+
+    def _make(self, shelf: Shelf, through: str) -> None:
         around = Surroundings(
             plan=self.plan,
             run=self.run,
@@ -100,32 +125,69 @@ class Walk:
             place=self.place,
             check=lambda: self.clock.wait(0),
             through=through,
+            waivers=self.ledger.waivers(self.tool),
+            releases=self.ledger.releases(self.tool),
+            anew=bool(self.replays),
         )
         self.result.notes += [f"{name}: its files were damaged, it is made anew" for name in around.damaged]
-        made = Tables(around, self.ledger.collections(self.tool), self.emit).make()
-        self.result.tables = made
-        self.result.settle()
+        self.result.tables = made = Tables(around, self._sealed(), self.emit).make()
         if through != "validation":
-            shelf.publish(self._current(around.current, made))
+            told = {"made": [one.kept_json() for one in made], "notes": self.result.notes}
+            self.version = {**self._current(around.current, made), **told}
+            shelf.keep(self.version)
+
+    def _sealed(self) -> list[Collection]:
+        """The collections that tables are made of."""
+        return [one for one in self.ledger.collections(self.tool) if not self.replays or one.run <= self.replays]
+
+    def _is_current(self, shelf: Shelf) -> bool:
+        """Whether what this run made is the newest there is: no later run published, none collected behind a replay."""
+        newer = self.replays and any(one.run > self.replays for one in self.ledger.collections(self.tool))
+        return bool(self.version) and not newer and shelf.current().get("run", "") <= self.run.id
 
     def report(self) -> None:
-        """Write the page's reports from what is published."""
-        current = self.storage.shelf(self.tool).current()
+        """Write the page's reports from what this run made, or where it made nothing from what is published."""
+        shelf = self.storage.shelf(self.tool)
+        current = self.version or shelf.current()
         self.result.notes += self._gaps()
         home = self.storage.root / "reports" / self.tool / self.run.id
         for name, output in self.plan.pipeline.reports.items():
             place = home / self._file_name(name, output)
             tables = {table: self._published(name, table, current) for table in output.tables()}
             try:
-                with writing(place, self.fence) as unfinished:
-                    output.write(tables, unfinished, self._about(current))
+                with shelf.blaming(), writing(place, self.fence) as unfinished:
+                    self._write(output, tables, unfinished, place, current)
             except Mistake as mistake:
                 raise _on_page(self.place("reports", name), name, mistake) from None
             self.result.reports[name] = str(place)
             self.emit(ReportWritten(name, str(place)))
-        replace_json(home / "run.json", self.result.as_json(), self.fence)
+        replace_json(home / self._sealed_name("run.json"), self.result.as_json(), self.fence, self.storage.seal)
         files = {name: f"{self.run.id}/{Path(path).name}" for name, path in self.result.reports.items()}
-        replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files}, self.fence)
+        if not self.version or shelf.current().get("run") == self.run.id:
+            replace_json(home.parent / "latest.json", {"run": self.run.id, "reports": files}, self.fence)
+
+    def _write(
+        self,
+        output: Output,
+        tables: Mapping[str, pl.LazyFrame],
+        unfinished: Path,
+        place: Path,
+        current: Mapping[str, Json],
+    ) -> None:
+        """Write a report; a sealed one goes through memory, for nothing of it may lie on the disk as it is."""
+        about = self._about(current)
+        if not self._is_sealed(output):
+            output.write(tables, unfinished, about)
+            return
+        with unfinished.open("wb") as file:
+            plain = pieces(lambda path: output.write(tables, path, about))
+            file.writelines(self.storage.seal.pack(plain, place))
+
+    def _is_sealed(self, output: Output) -> bool:
+        return self.storage.seal.is_on and output.encrypt
+
+    def _sealed_name(self, name: str) -> str:
+        return f"{name}.enc" if self.storage.seal.is_on else name
 
     # --- publishing
 
@@ -145,7 +207,7 @@ class Walk:
 
     def _gaps(self) -> list[str]:
         """What is missing of the newest collections, where another run than this one made them."""
-        newest = {one.endpoint: one for one in self.ledger.collections(self.tool)}
+        newest = {one.endpoint: one for one in self._sealed()}
         now = {one.endpoint for one in self.result.collections}
         never = [one.name for one in self.plan.endpoints if not one.skipped and one.name not in newest]
         found = [text for name, one in newest.items() if name not in now for text in told(one)]
@@ -183,6 +245,7 @@ class Walk:
                 name: {column: kind["type"] for column, kind in entry["schema"].items()}
                 for name, entry in current.get("tables", {}).items()
             },
+            sealed=self.storage.seal.is_on,
             files=self._links(),
         )
 
@@ -191,13 +254,14 @@ class Walk:
         links: dict[str, str] = {}
         for name, output in self.plan.pipeline.reports.items():
             tables = output.tables()
-            if len(tables) == 1 and output.suffix != ".html":
+            if len(tables) == 1 and output.suffix != ".html" and not self._is_sealed(output):
                 links.setdefault(tables[0], self._file_name(name, output))
         return links
 
     def _file_name(self, name: str, output: Output) -> str:
         """The file of a report; a simulated one says so in its name, as csv has no other place for it."""
-        return f"{name}{'.simulated' if self.result.simulated else ''}{output.suffix}"
+        whole = f"{name}{'.simulated' if self.result.simulated else ''}{output.suffix}"
+        return self._sealed_name(whole) if output.encrypt else whole
 
 
 def _on_page(mark: Any, name: str, mistake: Mistake) -> SpecError:

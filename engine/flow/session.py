@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -21,6 +22,8 @@ from engine.flow.limits import Limiter, free_at, reserve
 
 LASTING = frozenset({200, 201, 302, 303, 400, 401, 403})
 """The statuses with which a sign-in is refused for good, the good ones when they bring no token; others may pass."""
+LISTEN_SECONDS = 0.2
+"""How often somebody who waits for another's sign-in looks whether the run shall stop."""
 MOST_PASSING = 5
 """So many 401 that refuse nothing, such as a nonce that is too old, does one request go through."""
 
@@ -79,7 +82,7 @@ class Session:
 
     def token(self, ask: Ask) -> Token:
         """The current token, renewed where it is missing or about to expire; raises what a refused sign-in raised."""
-        with self._lock:
+        with self._alone():
             if self._refusal:
                 raise self._refusal
             if self._token is None or self.clock.now() >= self._token.renew_at:
@@ -94,14 +97,14 @@ class Session:
 
     def sign(self, request: Request, token: Token) -> Request:
         """The request as it is sent."""
-        with self._lock:
+        with self._alone():
             self._signed += 1
             count = self._signed
         return self.auth.sign(request, token, Moment(self.clock.now(), self._nonce(), count))
 
     def forget(self, token: Token, refused: Page | None = None) -> None:
         """The vendor refused this token; the next caller renews it, unless somebody already has."""
-        with self._lock:
+        with self._alone():
             if self._token is token:
                 self._token, self._refused = None, refused
 
@@ -115,6 +118,16 @@ class Session:
     def without(self, text: bytes) -> bytes:
         """A text without these secrets."""
         return masked(text, self._kept_back())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One thread at a time; raises Stopped also while another's sign-in hangs."""
+        while not self._lock.acquire(timeout=LISTEN_SECONDS):
+            self.clock.wait(0)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _renewed(self, ask: Ask) -> Token:
         if self._kept is None and self.keeper:
@@ -140,7 +153,8 @@ class Session:
 class Pool:
     """The sign-ins that share the work; mostly there is one.
 
-    How a request uses it: `take` a session, wait, sign with its `token`, send; then tell `refused` or `push_back`.
+    How a request uses it: `take` a session, wait, sign with its `token`, send; then tell `refused`, `accepted`
+    or `push_back`.
     """
 
     def __init__(self, auth: Auth, clock: Clock, keeper: Keeper | None = None, *, limited: bool = True) -> None:
@@ -153,11 +167,14 @@ class Pool:
             for limit in [one.limit()]
         ]
         self._in = list(self._all)
+        self._in_vain: set[str] = set()
+        """The endpoints that refused every sign-in."""
         self._lock = threading.Lock()
 
-    def take(self, limiters: Sequence[Limiter], ask: Ask) -> tuple[Session, float]:
+    def take(self, limiters: Sequence[Limiter], ask: Ask, before: Sequence[Session] = ()) -> tuple[Session, float]:
         """The sign-in whose place is free soonest, and how many seconds it is until then; the place is taken.
 
+        One that refused the request `before` is taken when there is no other.
         Signs in before: that takes its time, and a place that was taken before would be late.
         """
         for session in tuple(self._in):
@@ -168,7 +185,8 @@ class Pool:
                     raise
         with self._lock:
             now = self.clock.now()
-            session = min(self._in, key=lambda one: (max(now, free_at((one.hold, *one.limiters))), one.taken))
+            others = [one for one in self._in if one not in before] or self._in
+            session = min(others, key=lambda one: (max(now, free_at((one.hold, *one.limiters))), one.taken))
             session.taken += 1
             return session, reserve((*limiters, session.hold, *session.limiters), now)
 
@@ -176,7 +194,7 @@ class Pool:
         """Hear of a 401; gives whether the same request is worth another try, with a new token or another sign-in.
 
         `before` are the sessions whose 401 this request met already; this one is added. An endpoint that refuses a new
-        token, too, means itself: its other requests ask for no more.
+        token, too, or every sign-in, means itself: its other requests ask for no more.
         """
         times = before.count(session)
         before.append(session)
@@ -184,11 +202,23 @@ class Pool:
             if times:
                 session.in_vain.add(endpoint)
             if endpoint in session.in_vain:
-                return self._left_out(session, "status 401")
+                return self._another(before, endpoint)
         session.forget(token, page)
         if session.auth.renewable and times < (MOST_PASSING if session.auth.passing(page) else 1):
             return True
-        return self._left_out(session, "status 401")
+        return self._another(before, endpoint)
+
+    def accepted(self, session: Session, before: Sequence[Session]) -> None:
+        """Hear that a request was taken with this sign-in: those that refused it before are left out from here on."""
+        for other in before:
+            if other is not session:
+                self._left_out(other, "status 401")
+
+    def _another(self, before: Sequence[Session], endpoint: str) -> bool:
+        """Whether there is a sign-in that did not refuse this request yet."""
+        if all(one in before for one in self._in):
+            self._in_vain.add(endpoint)
+        return endpoint not in self._in_vain
 
     def without(self, text: bytes) -> bytes:
         """A text without the secrets of any sign-in."""

@@ -14,7 +14,9 @@ import polars as pl
 
 from engine.core.errors import Mistake
 from engine.core.sql.words import called
+from engine.flow import parquet
 from engine.flow.frames import AT
+from engine.flow.seal import PLAIN, Seal
 
 RUN_ROWS = 100_000
 SAMPLE_ROWS = 5_000
@@ -44,6 +46,7 @@ class Sorter:
     run_rows: int = RUN_ROWS
     sample_rows: int = SAMPLE_ROWS
     range_rows: int = RANGE_ROWS
+    seal: Seal = PLAIN
     runs: list[Run] = field(default_factory=list)
     rows: int = 0
     _waiting: list[pl.DataFrame] = field(default_factory=list)
@@ -66,14 +69,14 @@ class Sorter:
         """
         for path in files:
             self._must_fit(path)
-            keys = pl.read_parquet(path, columns=list(self.keys)) if self.keys else self._wholes(path)
+            keys = parquet.read(path, self.seal, list(self.keys)) if self.keys else self._wholes(path)
             if keys.height:
                 self.runs.append(Run(path, keys.row(0), keys.row(-1), self._samples(keys)))
 
     def _must_fit(self, path: Path) -> None:
         """A column of which only null was known may be of any type by now; one with values may not."""
-        other = self._other_types(pl.read_parquet_schema(path))
-        held = pl.read_parquet(path, columns=list(other)) if other else pl.DataFrame()
+        other = self._other_types(parquet.schema(path, self.seal))
+        held = parquet.read(path, self.seal, list(other)) if other else pl.DataFrame()
         for column in held.iter_columns():
             if column.null_count() < held.height:
                 before, now = called(column.dtype), called(other[column.name])
@@ -86,7 +89,7 @@ class Sorter:
 
     def _wholes(self, path: Path) -> pl.DataFrame:
         """The keys of a file without a key; sorted anew, since a field more may change their order."""
-        return _whole(pl.scan_parquet(path)).select(WHOLE).collect().sort(WHOLE)
+        return _whole(parquet.scan([path], self.seal)).select(WHOLE).collect().sort(WHOLE)
 
     def _samples(self, keys: pl.DataFrame) -> list[Key]:
         every = self.sample_rows
@@ -104,7 +107,7 @@ class Sorter:
         self._waiting = []
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"run-{len(self.runs):05d}.parquet"
-        frame.write_parquet(path, compression="lz4", row_group_size=GROUP_ROWS)
+        parquet.write(frame, path, self.seal, compression="lz4", row_group_size=GROUP_ROWS)
         keys = frame.select(self._by())
         if keys.height:
             self.runs.append(Run(path, keys.row(0), keys.row(-1), self._samples(keys)))
@@ -136,7 +139,7 @@ class Sorter:
 
     def _scan(self, run: Run, low: Key | None, high: Key | None) -> pl.LazyFrame:
         """The rows of a run between the samples around a span: only these are read from its file."""
-        rows = pl.scan_parquet(run.path)
+        rows = parquet.scan([run.path], self.seal)
         schema = rows.collect_schema()
         rows = rows.with_columns(pl.lit(None, kind).alias(name) for name, kind in self._other_types(schema).items())
         if not self.keys and WHOLE not in schema:

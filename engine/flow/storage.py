@@ -1,19 +1,19 @@
-"""The storage as a whole: which format it has, whether it is simulated, and who works in it."""
+"""The storage as a whole: which format it has, whether it is simulated, and the way to each of its rooms."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from engine.core.errors import ConfigError, Json, StorageError
 from engine.flow.lease import ALONE, Fence
 from engine.flow.ledger import Due, Ledger
-from engine.flow.seal import PLAIN, Seal
+from engine.flow.seal import FORMAT as SEALED
+from engine.flow.seal import PLAIN, Seal, is_sealed
+from engine.flow.tied import FILE, has_ledger, open_ledger
 from engine.flow.writing import replace_json
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 HOMES = ("raw_data", "processed_data")
 ELSEWHERE = "make it a folder that can be written, or choose another with --storage"
-LOOK_SECONDS = 0.2
-"""How often a run that waits for another of its tool looks again."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,17 @@ class Storage:
 
     root: Path
     seal: Seal = PLAIN
+    database: str = field(default="", repr=False)
+    """The URL of the PostgreSQL that its ledger is in; else it is in the storage itself."""
 
     @property
     def has_ledger(self) -> bool:
         """Whether anything was ever noted in it; asking does not make a ledger."""
-        return self._ledger.is_file()
+        return has_ledger(self.root)
 
     def ledger(self, due: Due | None = None, *, only_read: bool = False) -> Ledger:
         """The ledger, to be closed by who asked for it. Raises StorageError."""
-        return Ledger(self._ledger, due, only_read=only_read)
+        return open_ledger(self.root, self.database, due, only_read=only_read, seal=self.seal)
 
     def store(self, tool: str) -> Store:
         """The kept pages of a tool."""
@@ -55,13 +55,13 @@ class Storage:
 
         return Shelf(self.root, tool, fence, self.seal)
 
-    @property
-    def _ledger(self) -> Path:
-        return self.root / "engine.db"
 
+def open_storage(root: Path, *, simulated: bool, seal: Seal = PLAIN) -> None:
+    """Make or check a storage; raises ConfigError when real and simulated data would mix.
 
-def open_storage(root: Path, *, simulated: bool) -> None:
-    """Make or check a storage; raises ConfigError when real and simulated data would mix."""
+    A storage that is made with a key is an encrypted one.
+    """
+    must_fit(root, seal)
     place = root / "storage.json"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -81,10 +81,42 @@ def open_storage(root: Path, *, simulated: bool) -> None:
         fix = f'write {{"format": {FORMAT}, "simulated": false}} into it if it holds real data, else true'
         raise StorageError(f"{place} does not say whether the data beside it is simulated", fix)
     if "simulated" not in found and known in (None, simulated):
-        replace_json(place, {**found, "simulated": simulated})
+        encryption = {"encryption": _encryption(seal)} if seal.is_on else {}
+        replace_json(place, {**found, "simulated": simulated, **encryption})
     elif known != simulated:
         kind, other = ("real", "simulated") if simulated else ("simulated", "real")
         raise ConfigError(f"{root} holds {kind} data; {other} data must not mix with it", "choose another --storage")
+
+
+def must_fit(root: Path, seal: Seal) -> None:
+    """Raise ConfigError where a storage was made with another key, with one where none is set, or without any."""
+    try:
+        found = json.loads((root / "storage.json").read_text())
+    except (OSError, ValueError):
+        found = None  # a new one, or one whose storage.json is lost; what is damaged is told when it is opened
+    said = found.get("encryption") if isinstance(found, dict) else None
+    sealed = said or (found is None and _holds_sealed(root))
+    if sealed and not seal.is_on:
+        raise ConfigError(f"{root} is encrypted, and no key is set", "set ENCRYPTION_KEY to the key it was made with")
+    if said and said != _encryption(seal):
+        fix = "set ENCRYPTION_KEY to the key it was made with; what it holds cannot be read without that one"
+        raise ConfigError(f"{root} is encrypted with another key than the one that is set", fix)
+    if seal.is_on and not sealed and (found is not None or any((root / home).exists() for home in HOMES)):
+        fix = "choose another --storage, which is then made encrypted, or unset ENCRYPTION_KEY"
+        raise ConfigError(f"{root} is not encrypted, and a key is set", fix)
+
+
+def _holds_sealed(root: Path) -> bool:
+    """Whether what was kept first is sealed, where storage.json was lost."""
+    for path in root.glob("raw_data/*/*/*/*.seg"):
+        with path.open("rb") as file:
+            return is_sealed(file.read(64))
+    return False
+
+
+def _encryption(seal: Seal) -> dict[str, Json]:
+    """What storage.json says of the key."""
+    return {"format": SEALED, "check": seal.check}
 
 
 def is_simulated(root: Path) -> bool:
@@ -100,49 +132,11 @@ def _simulated(root: Path, found: Mapping[str, Json]) -> bool | None:
     """What storage.json says, or where it was lost the runs in the ledger; None when nobody knows."""
     if "simulated" in found:
         return bool(found["simulated"])
-    place = root / "engine.db"
-    if not place.is_file():
+    if not (root / FILE).is_file():
         return None
-    ledger = Ledger(place, only_read=True)
+    ledger = Ledger(root / FILE, only_read=True)
     try:
         kinds = ledger.kinds()
     finally:
         ledger.close()
     return kinds.pop() if len(kinds) == 1 else None
-
-
-@contextmanager
-def owned(root: Path, tool: str, wait: Callable[[float], None] | None = None) -> Iterator[None]:
-    """Be the only one who works on a tool. A kill sets it free.
-
-    When somebody else does, waits with `wait` until they have ended, or without it raises StorageError.
-    """
-    place = root / "locks" / f"{tool}.lock"
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.open("w")
-    except OSError as error:
-        raise StorageError(f"{root} cannot be a storage: {error.strerror}: {place}", ELSEWHERE) from error
-    with file:
-        while not _locked(file):
-            if wait is None:
-                raise StorageError(f"another run of {tool} is going on in {root}", "wait until it has ended")
-            wait(LOOK_SECONDS)
-        yield
-
-
-def is_owned(root: Path, tool: str) -> bool:
-    """Whether somebody works on a tool now."""
-    try:
-        with (root / "locks" / f"{tool}.lock").open() as file:
-            return not _locked(file, fcntl.LOCK_SH)
-    except OSError:
-        return False
-
-
-def _locked(file: IO[str], how: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from engine.flow.raw import Frame, Segment, frame_at, heads, storage_error
+from engine.core.errors import StorageError
+from engine.flow.lease import Fence
+from engine.flow.raw import Frame, Meta, Segment, frame_at, heads, storage_error
 from engine.flow.seal import PLAIN, Seal
+from engine.flow.writing import read_json, replace_json
+
+EXTENTS = "extents.json"
+"""Stands beside the segments of a run that went on: how far those of its earlier holders count."""
 
 Where = tuple[int, int, Path, int]
 """Sweep and number of a page, its segment, and where in it."""
+Place = tuple[Path, int, Meta]
+"""A segment, where in it a frame begins, and what is known of it."""
 
 
 class Store:
@@ -31,34 +40,147 @@ class Store:
         home = self.home / endpoint
         return sorted(path.name for path in home.iterdir()) if home.is_dir() else []
 
-    def units(self, endpoint: str, run: str) -> Iterator[tuple[str, Iterator[Frame]]]:
-        """Every unit of an endpoint in one run with its kept pages, in plan order. Raises StorageError for damage."""
-        found: dict[str, list[Where]] = {}
-        whole: dict[str, int] = {}
-        with ExitStack() as stack:
-            files = {path: stack.enter_context(path.open("rb")) for path in self._segments(endpoint, run)}
-            for path, file in files.items():
-                for meta, at in heads(file, path):
-                    unit = meta.unit or path.name.split(".")[0]
-                    if meta.settles:
-                        whole[unit] = max(whole.get(unit, 0), meta.sweep)
-                    else:
-                        found.setdefault(unit, []).append((meta.sweep, meta.page, path, at))
-            for unit in sorted(found):
-                pages = sorted(one for one in found.pop(unit) if one[0] == whole.get(unit, 0))
-                yield unit, (frame_at(files[path], path, at) for _, _, path, at in pages)
+    def units(self, endpoint: str, run: str | Sequence[str]) -> Iterator[tuple[str, Iterator[Frame]]]:
+        """Every unit of an endpoint in one run with its kept pages, in plan order. Raises StorageError for damage.
 
-    def frames(self, endpoint: str, run: str) -> Iterator[Frame]:
-        """Every kept page of an endpoint in one run: units in plan order, then by page."""
+        Several runs, of which each fills the gaps of the one before, are read as one.
+        """
+        with ExitStack() as stack:
+            files: dict[Path, BinaryIO] = {}
+            for unit, places in self._places(endpoint, run, stack, files):
+                yield unit, (frame_at(files[path], path, at, self.seal) for path, at in places)
+
+    def frames(self, endpoint: str, run: str | Sequence[str]) -> Iterator[Frame]:
+        """Every kept page of an endpoint in one run, or in several as one: units in plan order, then by page."""
         for _, pages in self.units(endpoint, run):
             yield from pages
+
+    def numbered(self, endpoint: str, runs: Sequence[str]) -> Iterator[tuple[str, int, Frame]]:
+        """Every kept page of runs that are read as one, each with its run and its number in that one.
+
+        The number is -1 for a page that only counts together with what a later run put behind it.
+        """
+        if len(runs) == 1:
+            yield from ((runs[0], number, frame) for number, frame in enumerate(self.frames(endpoint, runs[0])))
+            return
+        with ExitStack() as stack:
+            files: dict[Path, BinaryIO] = {}
+            own = [(run, self._places(endpoint, run, stack, files)) for run in runs]
+            known = {
+                place: (run, number)
+                for run, units in own
+                for number, place in enumerate(place for _, places in units for place in places)
+            }
+            for _, places in self._places(endpoint, runs, stack, files):
+                for path, at in places:
+                    run, number = known.get((path, at), (path.parent.name, -1))
+                    yield run, number, frame_at(files[path], path, at, self.seal)
+
+    def count(self, endpoint: str, run: str) -> int:
+        """How many pages of an endpoint a run kept."""
+        with ExitStack() as stack:
+            return sum(len(places) for _, places in self._places(endpoint, run, stack, {}))
+
+    def _places(
+        self, endpoint: str, run: str | Sequence[str], stack: ExitStack, files: dict[Path, BinaryIO]
+    ) -> Iterator[tuple[str, list[tuple[Path, int]]]]:
+        """Every unit with the segments of its pages and where they begin; `files` are open as long as `stack` is."""
+        found: dict[str, list[Where]] = {}
+        whole: dict[str, int] = {}
+        for path, until in self._segments(endpoint, run):
+            if path not in files:
+                files[path] = stack.enter_context(path.open("rb"))
+            for meta, at in heads(files[path], path, self.seal, until):
+                unit = meta.unit or path.name.split(".")[0]
+                if meta.settles:
+                    whole[unit] = max(whole.get(unit, 0), meta.sweep)
+                elif not meta.aside:
+                    found.setdefault(unit, []).append((meta.sweep, meta.page, path, at))
+        for unit in sorted(found):
+            pages = sorted(one for one in found.pop(unit) if one[0] == whole.get(unit, 0))
+            yield unit, [(path, at) for _, _, path, at in pages]
 
     def page(self, endpoint: str, run: str, number: int) -> Frame | None:
         """The kept page with this number, counted over all units."""
         return next((frame for at, frame in enumerate(self.frames(endpoint, run)) if at == number), None)
 
-    def _segments(self, endpoint: str, run: str) -> list[Path]:
-        return sorted((self.home / endpoint / run).glob("*.seg"))
+    def heads(self, endpoint: str, run: str) -> Iterator[Place]:
+        """What is known of each kept page of a run, and where it is. Raises OSError, StorageError."""
+        for path, until in sorted(self._segments(endpoint, run), key=_age):
+            with path.open("rb") as file:
+                yield from ((path, at, meta) for meta, at in heads(file, path, self.seal, until))
+
+    def _segments(self, endpoint: str, run: str | Sequence[str]) -> list[tuple[Path, int | None]]:
+        """The segments of a run with how much of them counts: of a holder whose place was taken what was there then."""
+        found: list[tuple[Path, int | None]] = []
+        for one in [run] if isinstance(run, str) else run:
+            home = self.home / endpoint / one
+            fence, lengths = self._extents(home)
+            for path in sorted(home.glob("*.seg")):
+                if path.name in lengths or fence_of(path) >= fence:
+                    found.append((path, lengths.get(path.name)))
+        return found
+
+    def _extents(self, home: Path) -> tuple[int, dict[str, int]]:
+        """The first fence whose segments count wholly, and how far those of earlier ones do. Raises StorageError."""
+        try:
+            said = read_json(home / EXTENTS, self.seal)
+            return int(said["fence"]), {str(name): int(end) for name, end in said["segments"].items()}
+        except FileNotFoundError:
+            return 0, {}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageError(f"{home / EXTENTS} cannot be read: {error}", "restore it from a backup") from error
+
+    # --- a run that goes on
+
+    def take_over(self, endpoint: str, run: str, fence: Fence) -> tuple[list[Place], list[str]]:
+        """All that was kept of an endpoint that has not ended, in the order of its units, and what was damaged.
+
+        Writes down how far the segments of earlier holders go: what one of them writes when it wakes is never read.
+        """
+        home = self.home / endpoint / run
+        for unfinished in home.glob(f".{EXTENTS}.*"):  # of a holder that sleeps: it shall have nothing to rename
+            unfinished.unlink(missing_ok=True)
+        lengths: dict[str, int] = {}
+        found: list[Place] = []
+        notes: list[str] = []
+        for path, until in sorted(self._segments(endpoint, run), key=_age):
+            places, lengths[path.name], flaw = self._sound(path, until)
+            found += places
+            notes += [f"{endpoint}: {flaw}; what was kept behind it is asked for again"] if flaw else []
+        replace_json(home / EXTENTS, {"fence": fence.number, "segments": lengths}, fence, self.seal)
+        return found, notes
+
+    def disown(self, endpoint: str, run: str, fence: Fence) -> None:
+        """Read nothing of what was kept of an endpoint whose beginning a damaged ledger has forgotten."""
+        home = self.home / endpoint / run
+        if any(home.glob("*.seg")):
+            replace_json(home / EXTENTS, {"fence": fence.number, "segments": {}}, fence, self.seal)
+
+    def _sound(self, path: Path, until: int | None) -> tuple[list[Place], int, str]:
+        """The frames of a segment up to the first that is damaged, where they end, and what is wrong there."""
+        found: list[Place] = []
+        end = 0
+        with path.open("rb") as file:
+            try:
+                for meta, at in heads(file, path, self.seal, until):
+                    frame_at(file, path, at, self.seal)
+                    end = file.tell()
+                    found.append((path, at, meta))
+            except StorageError as error:
+                return found, end, error.message
+        return found, end, ""
+
+
+def _age(segment: tuple[Path, int | None]) -> tuple[int, str]:
+    """The pages of a unit lie in one segment of each holder."""
+    return fence_of(segment[0]), segment[0].name
+
+
+def fence_of(segment: Path) -> int:
+    """The fence of the holder who wrote a segment."""
+    number = segment.name.split(".")[1]
+    return int(number) if number.isdecimal() else 0
 
 
 @dataclass
@@ -73,6 +195,8 @@ class Lanes:
     fence: int
     _idle: dict[str, list[Segment]] = field(default_factory=dict)
     _all: dict[str, list[Segment]] = field(default_factory=dict)
+    _new: set[Path] = field(default_factory=set)
+    """Folders with segments that a power cut could still hide."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, endpoint: str) -> Segment:
@@ -82,7 +206,8 @@ class Lanes:
                 return idle.pop()
             every = self._all.setdefault(endpoint, [])
             place = self.store.home / endpoint / self.run
-            every.append(Segment(place / f"{len(every):04d}.{self.fence}.seg"))
+            every.append(Segment(place / f"{len(every):04d}.{self.fence}.seg", self.store.seal))
+            self._new.add(place)
             return every[-1]
 
     def give(self, endpoint: str, segment: Segment) -> None:
@@ -95,6 +220,15 @@ class Lanes:
         with self._lock:
             return [segment for every in self._all.values() for segment in every]
 
+    def sync(self) -> None:
+        """Make sure that what was kept survives a power cut. Raises StorageError."""
+        for segment in self.open():
+            segment.sync()
+        with self._lock:
+            new, self._new = self._new, set()
+        for place in new:
+            self._sync_folders(place)
+
     def close(self, endpoint: str) -> None:
         """Make sure that the pages of an endpoint survive a power cut, and are found. Raises StorageError."""
         with self._lock:
@@ -103,7 +237,9 @@ class Lanes:
         for segment in every:
             segment.close()
         if every:
-            self._sync_folders(self.store.home / endpoint / self.run)
+            place = self.store.home / endpoint / self.run
+            self._new.discard(place)
+            self._sync_folders(place)
 
     def close_all(self) -> None:
         """Close what is left when a run ends before its endpoints do."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from engine.core.errors import Json, Mistake, StorageError
+from engine.core.errors import Json, Mistake
 from engine.core.kinds import Given, Reference, Step, View
+from engine.flow.apart import Apart
 from engine.flow.files import Files
-from engine.flow.made import Made
+from engine.flow.frames import Span
+from engine.flow.ledger.waived import Waiver
+from engine.flow.made import Made, definition
 from engine.flow.merge import HIDDEN
 from engine.flow.plan import Plan
 from engine.flow.publish import PartWriter, Shelf
@@ -37,6 +40,12 @@ class Surroundings:
     """Raises Stopped when the run is asked to stop."""
     through: str = "analytics"
     """The last stage that is run: validation, enrichment or analytics."""
+    waivers: Sequence[Waiver] = ()
+    """All of the tool."""
+    releases: Mapping[str, int] = field(default_factory=dict)
+    """Table -> how often somebody asked that it be made anew."""
+    anew: bool = False
+    """Whether tables are made as if none had been published before."""
     current: dict[str, Json] = field(init=False)
     damaged: list[str] = field(init=False)
     """Published tables whose files are gone or damaged: they are made anew from what is kept."""
@@ -46,19 +55,13 @@ class Surroundings:
     _known: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        found = self.shelf.current()
+        found = {} if self.anew else self.shelf.current()
         tables = found.get("tables", {})
-        whole = {name: entry for name, entry in tables.items() if self._is_whole(entry)}
+        of = self.shelf.is_whole
+        whole = {name: entry for name, entry in tables.items() if of([*entry["files"], *entry["base"]])}
         self.current = {**found, "tables": whole}
         self.damaged = sorted(set(tables) - set(whole))
         self.home = self.shelf.home
-
-    def _is_whole(self, entry: Mapping[str, Json]) -> bool:
-        try:
-            self.shelf.paths([*entry["files"], *entry["base"]])
-        except StorageError:
-            return False
-        return True
 
     def parts(self, folder: str, stem: str = "part") -> PartWriter:
         """A writer for the files of a table."""
@@ -112,6 +115,35 @@ class Surroundings:
             filled = rule.filled(self.plan.settings.scope())
             found.append(Placed(filled, type(rule).word, self.place("tables", name, "validate", number)))
         return found
+
+    def definition(self, name: str, table: Table) -> str:
+        """A hash of all that makes the table what it is; where it changes, the table is made anew."""
+        more = [sorted(one.id for one in self.waived(name)), self.releases.get(name, 0)]
+        return definition(self.plan, name, table, more if any(more) else None)
+
+    def waived(self, name: str) -> list[Waiver]:
+        """The waivers of a table that hold now."""
+        return [one for one in self.waivers if one.table == name and one.holds(self.run.started_at)]
+
+    def masked(self, table: Table) -> frozenset[str]:
+        """The columns whose values the page masks, by the names they have before its steps."""
+        names: dict[str, str] = {}
+        found = set[str]()
+        for step in table.enrich:
+            found |= {names.get(name, name) for name in step.masks()}
+            names |= {new: names.get(old, old) for old, new in step.renames().items()}
+        return frozenset(found)
+
+    def apart(
+        self,
+        name: str,
+        scratch: Path,
+        before: Sequence[Mapping[str, Json]] = (),
+        spans: Sequence[Span] = (),
+        paths: Mapping[str, str] | None = None,
+    ) -> Apart:
+        """Where the rows of a table go that are set apart."""
+        return Apart(self.shelf, self.run, name, str(self.place("tables", name)), scratch, before, spans, paths)
 
     def steps(self, table: Table) -> list[Step]:
         """The steps of a table, their templates filled; none where the run ends with validation."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.core import jsontext
 from engine.core.clock import read_instant, rfc3339
 from engine.core.kinds import Cursor
 from engine.core.values import Duration
-from engine.flow.ledger import Kind, Mark, UnitRecord
+from engine.flow.ledger import Kind, Mark
 from engine.flow.plan import Asked
+from engine.flow.store import Place
 from engine.flow.units import RunInfo, State, Unit
 from engine.flow.windows import reached, until_of
 
@@ -38,6 +38,12 @@ class Progress:
     failure: Exception | None = None
     """What made it missing."""
     skipped: list[str] = field(default_factory=list)
+    stops: str = ""
+    """The words with which an answer of it skipped the endpoint as a whole."""
+    stale: bool = False
+    """Whether what was kept of it leads no further: to fetch what is missing, it is begun anew."""
+    before: tuple[int, int] = (0, 0)
+    """Pages and rows that an earlier run kept, whose gaps this one fills."""
 
     @property
     def is_whole(self) -> bool:
@@ -60,12 +66,20 @@ class Sweep:
     run: RunInfo
     state: State = field(default_factory=State)
     ended: dict[str, Progress] = field(default_factory=dict)
+    outdated: list[str] = field(default_factory=list)
+    """Units that are read from their start again, as the vendor does not go on behind what was kept, in words."""
+    under_way: dict[str, Callable[[], Progress]] = field(default_factory=dict)
+    """Unit -> tells how far it is."""
     stopped: str = ""
     """The words with which an answer skipped the endpoint as a whole."""
     above: tuple[str, ...] = ()
     """What its parents are missing, or why it could not be swept at all."""
     left_out: tuple[str, ...] = ()
     """Why its parents were left out, where nothing is left to ask for."""
+    kept: dict[str, list[Place]] = field(default_factory=dict)
+    """Unit -> what was kept of it before the run was interrupted, in order; those that ended have nothing here."""
+    earlier: dict[str, Progress] = field(default_factory=dict)
+    """Unit of which something is missing -> how far it came in the run whose gaps this one fills."""
 
     def lost(self) -> list[Unit]:
         """The units of which something is missing."""
@@ -137,12 +151,3 @@ class Sweep:
 
     def _in_order(self) -> list[Progress]:
         return [self.ended[unit.name] for unit in self.units if unit.name in self.ended]
-
-
-def record_of(unit: Unit, progress: Progress) -> UnitRecord:
-    """What the ledger keeps of a unit."""
-    status = "incomplete" if progress.missing else "skipped" if progress.skipped else "succeeded"
-    note = progress.missing or "; ".join(progress.skipped)
-    return UnitRecord(
-        unit.name, jsontext.plain(unit.binding), progress.pages, progress.rows, progress.cursor, status, note
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,16 @@ from pathlib import Path
 import polars as pl
 
 from engine.core import sql
-from engine.core.errors import ConfigError, DataError, Json, Mistake, SpecError
+from engine.core.errors import ConfigError, DataError, Json, Mistake, SpecError, StorageError
 from engine.core.events import Sink, TableEnded, TableStarted
 from engine.core.kinds import Reference
 from engine.flow.analyze import analyze
 from engine.flow.assemble import Assembly
+from engine.flow.began import chain
 from engine.flow.enrich import enrich
 from engine.flow.frames import AT
 from engine.flow.ledger import Collection
-from engine.flow.made import Made, definition, finish, quarantine
+from engine.flow.made import Made, finish
 from engine.flow.merge import FOREVER, HIDDEN, RUN, UNTIL
 from engine.flow.sort import same_key
 from engine.flow.surroundings import Surroundings
@@ -50,7 +51,7 @@ class Tables:
                 self.emit(TableStarted(name))
                 with self._blamed(name):
                     made = (
-                        self._query(name, table)
+                        self._query(name, table, scratch(name))
                         if table is not None and table.sql
                         else self._collected(name, table, scratch)
                     )
@@ -77,38 +78,61 @@ class Tables:
         table = table or Table.model_validate({"from": [name]})
         taken = self._taken(name, table)
         newest = {one.endpoint: one for one in self.sealed if one.endpoint in table.from_}
-        made = Made(name, notes=self._notes(table, list(dict.fromkeys([*taken, *newest.values()]))))
+        last = {one.endpoint: one for one in taken}
+        made = Made(name, notes=self._notes(table, taken, [*last.values(), *newest.values()]))
         before = self.around.current.get("tables", {}).get(name)
         asked = {one.name for one in self.around.plan.endpoints if not one.skipped} & set(table.from_)
         made.missing = not asked <= set(newest) or any(not one.complete for one in newest.values())
-        made.complete = not made.missing and self._covers(table, taken, before)
+        made.complete = not made.missing and self._covers(table, last, before)
         work = Assembly(self.around, name, table, made, scratch(name))
-        if before and self._stays(table, taken, newest, before if before["definition"] == work.definition else {}):
+        if before and self._stays(
+            table, last.values(), newest, before if before["definition"] == work.definition else {}
+        ):
             made.kept, made.rows, made.entry = True, before["rows"], before
             return made
-        made.complete = all(one.complete for one in taken) and self._covers(table, taken, before)
+        self._must_be_there(name, taken)
+        made.complete = all(one.complete for one in last.values()) and self._covers(table, last, before)
         goes_on = self.around.mode(table) != "replace" and before and before["definition"] == work.definition
         work.run(taken, before if goes_on else None)
         return made
 
     def _taken(self, name: str, table: Table) -> list[Collection]:
-        """The sealed collections that the table is made of: the newest whole one, or all that it has not taken yet."""
+        """The sealed collections that the table is made of: the newest whole one, or all that it has not taken yet.
+
+        One that completes others stands behind these: together they are whole.
+        """
         before = self.around.current.get("tables", {}).get(name) or {}
-        same = before.get("definition") == definition(self.around.plan, name, table)
+        same = before.get("definition") == self.around.definition(name, table)
         found = []
         for endpoint in table.from_:
             every = [one for one in self.sealed if one.endpoint == endpoint]
             replaced = not same and before.get("mode") == "replace"
             if self.around.mode(table) == "replace" or replaced:  # each full read took the place of those before it
-                first = max((at for at, one in enumerate(every) if one.complete), default=-1)
-                found += every[first:] if self.around.mode(table) != "replace" else every[first:][:1]
+                first = max((at for at, one in enumerate(every) if one.complete), default=len(every) - 1)
+                runs = chain(every, every[first]) if every else []
+                later = [] if self.around.mode(table) == "replace" else every[first + 1 :]
+                found += [one for one in every if one.run in runs or one in later]
             else:
                 last = before.get("taken", {}).get(endpoint, "") if same else ""
                 found += [one for one in every if one.run > last]
         return found
 
+    def _must_be_there(self, name: str, taken: Sequence[Collection]) -> None:
+        """Raise StorageError where the table would be made without pages that were cleaned up."""
+        gone = [one for one in taken if one.cleaned and one.pages]
+        if not gone:
+            return
+        runs = sorted({one.run for one in gone})
+        which = runs[0] if len(runs) == 1 else f"{len(runs):,} runs, {runs[0]} to {runs[-1]}"
+        names = ", ".join(dict.fromkeys(one.endpoint for one in gone))
+        text = f'table "{name}" is to be made anew, and kept pages of {names} were cleaned up: those of {which}'
+        tool = self.around.plan.pipeline.tool
+        again = f"engine state {tool} --reset {gone[0].endpoint}, then engine run {tool}"
+        undo = f"; or undo what changed, on the page or by a waiver; or read it anew: {again}"
+        raise StorageError(text, "restore a backup that holds them" + ("" if self.around.anew else undo))
+
     def _stays(
-        self, table: Table, taken: Sequence[Collection], newest: Mapping[str, Collection], same: Mapping[str, Json]
+        self, table: Table, taken: Iterable[Collection], newest: Mapping[str, Collection], same: Mapping[str, Json]
     ) -> bool:
         """Whether the current version stays: nothing whole came to replace it.
 
@@ -116,27 +140,31 @@ class Tables:
         """
         if self.around.mode(table) != "replace":
             return False
+        taken = list(taken)
         if not taken or any(not one.complete for one in taken) or all(one.skipped and not one.pages for one in taken):
             return True
         known = same.get("taken", {})
         return any(not newest[one.endpoint].complete and one.run <= known.get(one.endpoint, "") for one in taken)
 
-    def _covers(self, table: Table, taken: Sequence[Collection], before: Mapping[str, Json] | None) -> bool:
-        """Whether every endpoint of the table is in what was taken now or, where it is merged, before."""
-        names = {one.endpoint for one in taken}
-        if before and before["complete"] and self.around.mode(table) != "replace":
-            names |= set(before["taken"])
+    def _covers(self, table: Table, taken: Iterable[str], before: Mapping[str, Json] | None) -> bool:
+        """Whether every endpoint of the table is in what was taken now or, where it is merged, wholly before."""
+        names = set(taken)
+        if before and self.around.mode(table) != "replace":
+            whole = {(one.endpoint, one.run): one.complete for one in self.sealed}
+            names |= {name for name, run in before["taken"].items() if whole.get((name, run), before["complete"])}
         return names >= set(table.from_)
 
-    def _notes(self, table: Table, taken: Sequence[Collection]) -> list[str]:
-        notes = [f"{one.endpoint}: {text}" for one in taken for text in (*one.skipped, *one.missing)]
+    def _notes(self, table: Table, taken: Sequence[Collection], newest: Sequence[Collection]) -> list[str]:
+        """What was left out of any, and what is missing of the newest: that of others came with those behind them."""
+        told = [f"{one.endpoint}: {text}" for one in [*taken, *newest] for text in one.skipped]
+        told += [f"{one.endpoint}: {text}" for one in newest for text in one.missing]
         missing = [name for name in table.from_ if not any(one.endpoint == name for one in taken)]
         never = [name for name in missing if not any(one.endpoint == name for one in self.sealed)]
-        return [*notes, *(f"{name} was never collected" for name in never)]
+        return [*dict.fromkeys(told), *(f"{name} was never collected" for name in never)]
 
     # --- tables made of other tables
 
-    def _query(self, name: str, table: Table) -> Made:
+    def _query(self, name: str, table: Table, scratch: Path) -> Made:
         assert table.sql
         names = list(dict.fromkeys(ref.name for ref in sql.tables_of(table.sql)))
         made = Made(name, notes=[note for one in names for note in self._gaps(one)])
@@ -150,19 +178,22 @@ class Tables:
             return rows[reference.to].unique() if reference.table == name else self.around.known(reference)
 
         again = repeats(table.validate_, table.key, lambda: [rows])
-        validator = Validator(self.around.rules(name, table), view, table.key, again, known, {})
+        around = self.around
+        rules, waived, masked = around.rules(name, table), around.waived(name), around.masked(table)
+        validator = Validator(name, rules, view, table.key, again, known, waivers=waived, masked=masked)
         good, broken = validator.split(by_key, same_key(by_key, table.key))
         good = good.sort(AT)  # the query's own order
         validator.count(good)
         made.quarantined = broken[AT].n_unique()
         writer = self.around.parts(f"{name}/{self.around.run.id}")
         writer.add(enrich(good.drop(HIDDEN, strict=False), self.around.steps(table), self.around.given(view)))
-        if broken.height:
-            quarantine(self.around.shelf, name, self.around.run, broken)
+        apart = self.around.apart(name, scratch)
+        apart.add(broken)
         made.outcomes = validator.finish(dict(writer.schema or {}))
         made.read = rows.height
-        said = definition(self.around.plan, name, table)
-        finish(made, writer, self.around.run, {}, said, {}, fields=view.fields)
+        said = self.around.definition(name, table)
+        finish(made, writer, self.around.run, {}, said, {}, key=table.key, fields=view.fields)
+        made.entry["quarantine"] = apart.finish()
         return made
 
     def _gaps(self, name: str) -> list[str]:

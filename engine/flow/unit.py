@@ -16,11 +16,24 @@ from engine.core.window import Window
 from engine.core.wire import Page, Request
 from engine.flow.again import Again, Earlier
 from engine.flow.ahead import Asking
-from engine.flow.answer import accepted, decoded, redacted, times, with_records
+from engine.flow.answer import accepted, decoded, of_request, with_records
+from engine.flow.began import progress_as_json, progress_of
 from engine.flow.fetch import Fetcher, Route
 from engine.flow.files import Files, NoFile, as_pieces
-from engine.flow.job import Export
-from engine.flow.paging import Anew, Left, Paging, Turn
+from engine.flow.guard import Unsettled
+from engine.flow.job import Export, Failed
+from engine.flow.kept import (
+    Kept,
+    Replay,
+    marks_of,
+    of_rule,
+    of_step,
+    times_of,
+    windows_as_json,
+    windows_of,
+)
+from engine.flow.pages import as_kept, meta_of
+from engine.flow.paging import Anew, Left, Outdated, Paging, Turn
 from engine.flow.plan import Asked, Plan, one_of_many, render
 from engine.flow.pool import Pool
 from engine.flow.raw import Meta, Segment
@@ -32,6 +45,9 @@ from engine.spec.filesource import FileSource
 
 UNREADABLE = (CollectionError, Mistake, select.SelectError, jsontext.NoJson)
 Routes = Mapping[str, Route]
+OUTDATED = "what was kept of it leads no further, it is read from its start again"
+EXPIRED = (400, 401, 403, 404, 410)
+"""With these the address of a file is refused that was good for some time only."""
 
 
 @dataclass
@@ -51,18 +67,26 @@ class Collecting:
     most_ahead: Callable[[], int]
     heed: Callable[[], None]
     """Raises Stopped where the run shall end."""
+    heed_end: Callable[[], None]
+    """Raises Stopped where the run has ended."""
     made_up: Callable[[str], Sequence[Json]] | None = None
     """The records of a file endpoint, where the simulator makes them up."""
 
     def collect(self, sweep: Sweep, unit: Unit) -> Progress:
         """Fetch a unit to its end; what goes wrong with the vendor makes it missing, not the run."""
         self.heed()
+        replay = Replay(sweep.kept.pop(unit.name, ()), self.lanes.store.seal)
+        if replay.failed.get("run") == self.run.id:
+            return progress_of(replay.failed["progress"], replay.failed["cursor"])
         progress = Progress()
-        if sweep.stopped:
+        if sweep.stopped and not replay.places:
             progress.skipped.append(sweep.stopped)
             return progress
         lane = self.lanes.take(unit.endpoint)
-        progress = _Collected(self, sweep, unit, progress, lane).whole()
+        collected = _Collected(self, sweep, unit, progress, lane, replay)
+        sweep.under_way[unit.name] = collected.so_far
+        progress = collected.whole()
+        del sweep.under_way[unit.name]
         self.lanes.give(unit.endpoint, lane)  # not where the disk refused: its last frame may be torn
         return progress
 
@@ -76,8 +100,12 @@ class _Collected:
     unit: Unit
     progress: Progress
     lane: Segment
+    replay: Replay
+    """What was kept of it before the run was interrupted."""
     before: Progress | None = None
     """How far the unit was when it was begun once more."""
+    status: int = 0
+    """That of the newest answer."""
 
     @property
     def asked(self) -> Asked:
@@ -87,37 +115,88 @@ class _Collected:
     def again(self) -> Again:
         return self.by.earlier.of(self.asked.name, self.asked.endpoint, self.unit.partition)
 
+    @property
+    def earlier(self) -> Progress | None:
+        """How far it came in the run whose gaps this one fills."""
+        return self.sweep.earlier.get(self.unit.name)
+
+    def so_far(self) -> Progress:
+        """How far it is, by what was kept."""
+        progress = replace(self.before or self.progress)
+        if self.earlier and self.earlier.sweep == progress.sweep:
+            progress.before = (self.earlier.pages, self.earlier.rows)
+        return progress
+
     def whole(self) -> Progress:
         """Fetch and keep everything; gives how far it came."""
+        self._go_on()
+        try:
+            while self._is_outdated():
+                pass
+        except UNREADABLE as error:
+            failure = error if isinstance(error, CollectionError) else of_request(error, self.progress.request)
+            self.progress = self.so_far()
+            self.progress.missing, self.progress.failure = named(self.unit, failure.message), failure
+            self.progress.stale = isinstance(error.__cause__, (Unsettled, Failed))
+            self._keep_failure()
+            return self.progress
+        self._settle()
+        self.before = None
+        return self.so_far()
+
+    def _is_outdated(self) -> bool:
+        """Fetch and keep what is not kept; gives whether that cannot go on, and all has to be read once more."""
         try:
             source = self.asked.endpoint.file
             if source:
                 self._files(source)
             else:
                 self._turns(self._export() if self.asked.endpoint.job else self._list())
-        except UNREADABLE as error:
-            failure = error if isinstance(error, CollectionError) else of_request(error, self.progress.request)
-            self.progress = self.before or self.progress
-            self.progress.missing, self.progress.failure = named(self.unit, failure.message), failure
-        else:
-            self._settle()
-        return self.progress
+        except Outdated as outdated:
+            self.sweep.outdated.append(text := named(self.unit, f"{OUTDATED}: {outdated}"))
+            self.by.emit(Noted(self.asked.name, text))
+            self._begin_anew()
+            return True
+        return False
 
-    # --- reading a list once more
+    # --- going on, and reading once more
 
-    def _anew(self) -> None:
+    def _go_on(self) -> None:
+        """Be where the unit was when its run was interrupted, but for its pages."""
+        anew, job = self.replay.anew, self.asked.endpoint.job
+        if anew:
+            self.before, self.progress = progress_of(anew["before"]), Progress(sweep=self.replay.sweep)
+        if self.earlier and anew.get("run") != self.by.run.id:
+            is_useless = self.earlier.stale or (job is not None and not self.earlier.pages)
+            if is_useless or self.earlier.sweep != self.replay.sweep:
+                self.before = replace(self.earlier, missing="", failure=None, stale=False)
+                self._begin_anew(fresh=True)
+
+    def _begin_anew(self, **how: Json) -> None:
         """Keep what comes from here on beside what came before: should this fail, that is better than nothing."""
         self.before = self.before or self.progress
-        self.progress = Progress(request=self.progress.request, sweep=self.progress.sweep + 1)
+        sweep = max(self.progress.sweep, self.replay.sweep) + 1
+        answers = {} if how.get("fresh") else self.replay.answers
+        self.replay = Replay(seal=self.replay.seal, sweep=sweep, answers=answers)
+        self.progress = Progress(request=self.progress.request, sweep=sweep)
+        said = {"run": self.by.run.id, "before": progress_as_json(self.before), **how}
+        self._append(Meta(0, self.progress.request, "", self.by.clock.now(), aside={"anew": said}), b"")
 
     def _settle(self) -> None:
         """What was read once more is whole: it stands in place of what came before."""
-        if self.before:
+        if self.before and not self.replay.is_settled:
             progress, now = self.progress, self.by.clock.now()
             said = Meta(page=progress.pages, request=progress.request, fingerprint="", at=now, settles=True)
             self._append(said, b"")
 
+    def _keep_failure(self) -> None:
+        """Write down why it is not whole: the answer that says so is not kept, and would be asked for again."""
+        progress = self.progress
+        said = {"run": self.by.run.id, "progress": progress_as_json(progress), "cursor": progress.cursor}
+        self._append(Meta(0, progress.request, "", self.by.clock.now(), aside={"failed": said}), b"")
+
     def _append(self, meta: Meta, body: bytes) -> None:
+        self.by.heed_end()  # where it was given up meanwhile, what was kept of it has been counted
         self.lane.append(meta.of_unit(self.unit.name, self.progress.sweep), body)
 
     # --- what is asked
@@ -141,12 +220,16 @@ class _Collected:
 
         def fetch(request: Request) -> Page:
             self.by.heed()  # also where nothing has to wait
-            return again.answered(self.by.fetcher.fetch(again.aim(request), route))
+            page = self.by.fetcher.fetch(again.aim(request), route)
+            self.status = page.status
+            return again.answered(page)
+
+        begun = self.replay.anew if is_list else {}
 
         paging = Paging(
             paginator=paginator,
             request_of=request_of,
-            ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock),
+            ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock, self._kept),
             read=lambda page: self._decoded(with_records(endpoint, page)),
             window=(self.unit.window or span) if is_list else None,  # a file has no halves
             told=partial(told, endpoint.incremental),
@@ -154,6 +237,9 @@ class _Collected:
             responses=endpoint.responses,
             scope=self._scope(),
             note=lambda text: self.by.emit(Noted(self.asked.name, text)),
+            met=lambda page, rule, say: self._append(of_rule(page, rule, say, self.by.clock.now()), b""),
+            marks=partial(marks_of, self.sweep.state.key),
+            begun=Anew(windows_of(begun["windows"]), begun["again"]) if "windows" in begun else None,
         )
         return paging.turns()
 
@@ -162,8 +248,17 @@ class _Collected:
         job = self.asked.endpoint.job
         assert job
         route = self.by.routes[self.asked.name]
-        export = Export(self.by.plan, self.asked, self._scope(), self._success, self.by.clock, self.by.emit)
-        ready = export.ready()
+        export = Export(
+            self.by.plan,
+            self.asked,
+            self._scope(),
+            self._success,
+            self.by.clock,
+            self.by.emit,
+            self._step,
+            self._keep_step,
+        )
+        ready, is_renewed = export.ready(), False
         if ready is None:
             return
         page, known = ready
@@ -171,13 +266,23 @@ class _Collected:
         if job.fetch.urls is None:
             yield from self._paged(lambda _: export.request(job.fetch, known), files)
             return
-        requests = list(export.files(job.fetch, page, known))
-        for number, request in enumerate(requests):
+        requests, number = list(export.files(job.fetch, page, known)), 0
+        while number < len(requests):
             # A file on another host is for whoever has its address: no credential goes there.
-            route = files if page and request.origin == page.request.origin else replace(files, session=None)
-            for turn in self._paged(partial(_same, request), route, is_list=False):
-                last = number == len(requests) - 1
-                yield replace(turn, following=number + 1) if isinstance(turn, Turn) and not last else turn
+            at_home = page and requests[number].origin == page.request.origin
+            route = files if at_home else replace(files, session=None)
+            try:
+                for turn in self._paged(partial(_same, requests[number]), route, is_list=False):
+                    is_last = number == len(requests) - 1
+                    yield replace(turn, following=number + 1) if isinstance(turn, Turn) and not is_last else turn
+            except CollectionError:
+                if is_renewed or self.status not in EXPIRED or not self.replay.answers:
+                    raise
+                is_renewed = True
+                page, known = export.ready(anew=True) or (page, known)
+                requests = list(export.files(job.fetch, page, known))
+                continue
+            number += 1
 
     def _success(self, request: Request, step: str) -> Page:
         """The answer of a request of a job; raises CollectionError for a refusal."""
@@ -185,6 +290,16 @@ class _Collected:
         self._note_request(request)
         page = self.by.fetcher.fetch(request, self.by.routes[self.asked.name].of_step(step))
         return accepted(self.asked.endpoint, page)
+
+    def _step(self, request: Request, step: str) -> Page | None:
+        since = "" if step == "create" else self.by.run.id  # addresses of another day hold no more
+        return self.replay.step(step, request, since)
+
+    def _keep_step(self, page: Page, step: str) -> None:
+        self._append(of_step(step, page, self.by.clock.now()), page.body)
+
+    def _kept(self, request: Request) -> Kept | None:
+        return self.replay.answer(request, self.asked.endpoint)
 
     # --- what is kept
 
@@ -197,13 +312,13 @@ class _Collected:
         add = self._add()
         for turn in turns:
             if isinstance(turn, Anew):
-                self._anew()
+                self._begin_anew(windows=windows_as_json(turn.windows), again=turn.again)
                 continue
             if isinstance(turn, Left):
                 self._note_left(turn)
                 continue
-            meta = _meta(turn, self.progress.pages, add, self.by.clock.now())
-            self._keep(turn.page, meta)
+            if not isinstance(turn.page, Kept):
+                self._keep(turn.page, meta_of(turn, self.progress.pages, add, self.by.clock.now()))
             self._note_page(turn.page, turn.following, turn.repeated)
 
     def _files(self, source: FileSource) -> None:
@@ -218,11 +333,14 @@ class _Collected:
                 continue
             page = Page(Request("FILE", piece.source), 200, {}, piece.body, piece.rows)
             self.progress.request = page.request.describe()
-            page = page if piece.is_rows else with_records(asked.endpoint, page)
-            page = self._decoded(page)
-            meta = _meta(Turn(page, None), self.progress.pages, add, by.clock.now())
-            self._keep(page, meta.of_file(piece.first, piece.letters, is_rows=piece.is_rows))
+            page = self._decoded(page if piece.is_rows else with_records(asked.endpoint, page))
+            meta = meta_of(Turn(page, None), self.progress.pages, add, by.clock.now())
+            meta = meta.of_file(piece.first, piece.letters, is_rows=piece.is_rows)
+            if not self._was_kept(page, meta):
+                self._keep(page, meta)
             self._note_page(page, None, 0)
+        if self.replay.next():
+            raise Outdated(f"{pattern} holds less than before")
         if problems and not (asked.endpoint.may_be_empty and isinstance(problems[0], NoFile)):
             raise CollectionError("; ".join(one.message for one in problems), problems[0].fix)
 
@@ -231,16 +349,23 @@ class _Collected:
         mask = route.session.without if route.session else bytes
         return decoded(self.asked.endpoint, page, route.max_bytes, mask)
 
+    def _was_kept(self, page: Page, meta: Meta) -> bool:
+        """Whether a piece of a file was kept before; raises Outdated where the file is another now."""
+        frame = self.replay.next()
+        if frame is None:
+            return False
+        meta, body = self._as_kept(page, meta)
+        if (frame.meta.request, frame.meta.first, frame.body) != (meta.request, meta.first, body):
+            raise Outdated(f"{meta.request} is not as it was")
+        return True
+
     def _keep(self, page: Page, meta: Meta) -> None:
-        """Write the page: the bytes received, or its records where these are redacted or decoded."""
-        endpoint = self.asked.endpoint
-        body = page.body if page.received is None else page.received
-        meta = self.again.noted(meta, page)
-        if endpoint.redact or endpoint.decode_fields:
-            body = redacted(endpoint.redact, page.rows)
-            meta = meta.rewritten(redacted=bool(endpoint.redact), decoded=bool(endpoint.decode_fields))
-        self._append(meta, body)
+        """Write the page."""
+        self._append(*self._as_kept(page, meta))
         self.by.emit(PageKept(self.asked.name, len(page.rows), len(page.body)))
+
+    def _as_kept(self, page: Page, meta: Meta) -> tuple[Meta, bytes]:
+        return as_kept(self.asked.endpoint, page, self.again.noted(meta, page), self.sweep.state.key)
 
     def _note_request(self, request: Request) -> None:
         self.progress.request = request.describe()
@@ -251,12 +376,12 @@ class _Collected:
         progress.rows += len(page.rows) - repeated
         progress.cursor = following
         if incremental:
-            progress.see(times(incremental, page.rows))
+            progress.see(times_of(incremental, page))
 
     def _note_left(self, left: Left) -> None:
         say = left.say
         if left.scope == "endpoint":
-            self.sweep.stopped = say
+            self.sweep.stopped = self.progress.stops = say
         else:
             say = named(self.unit, f"{left.page.request.describe()}: {say}" if left.scope == "page" else say)
         self.progress.skipped.append(say)
@@ -267,32 +392,9 @@ def _same(request: Request, window: Window | None) -> Request:
     return request
 
 
-def _meta(turn: Turn, number: int, add: Mapping[str, Json], now: float) -> Meta:
-    page = turn.page
-    return Meta(
-        page=number,
-        request=page.request.describe(),
-        fingerprint=page.request.fingerprint,
-        at=now,
-        cursor=turn.following,
-        last=turn.following is None,
-        rows=len(page.rows),
-        skip=turn.repeated,
-        add=dict(jsontext.plain(add)),
-        body=page.request.body,
-        coding=page.coding,
-    )
-
-
 def named(unit: Unit, text: str) -> str:
     """A sentence with the partition it is about."""
     if not unit.binding:
         return text
     shown = ", ".join(f"{alias} {jsontext.canonical(value)[:80]}" for alias, value in unit.binding.items())
     return f"{shown}: {text}"
-
-
-def of_request(error: Exception, request: str) -> CollectionError:
-    """What is wrong with an answer, with the request that it answers."""
-    text = f"{request}: {error}" if request else str(error)
-    return CollectionError(text, getattr(error, "fix", "")).with_traceback(error.__traceback__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -28,6 +28,8 @@ class RunInfo:
     started_at: datetime
     fence: int = 1
     simulated: bool = False
+    completes: str = ""
+    """The incomplete run of which this one fetches what is missing."""
 
     @cached_property
     def at(self) -> str:
@@ -84,6 +86,12 @@ class State:
     """Why nothing is asked of a partition, where that is no matter of course."""
     basis: str = ""
     """What its marks rest on from now on."""
+    told: list[str] = field(default_factory=list)
+    """What the reader of a report must know."""
+    key: str = ""
+    """Where records are redacted: what makes that nobody can guess them from their digests; gone at the end."""
+    unread: list[Json] = field(default_factory=list)
+    """Why its parents could not be read: message, mend, context, and all of it as text."""
 
 
 @dataclass
@@ -91,7 +99,8 @@ class Units:
     """Makes units from what was kept of their parents in this run."""
 
     plan: Plan
-    run: str
+    runs: Sequence[str]
+    """The run whose records are read, behind those whose gaps it fills."""
     started_at: datetime
     store: Store
     ledger: Ledger
@@ -99,13 +108,24 @@ class Units:
     """The rows of a table as it was published when the run began; raises CollectionError where it was not yet."""
     states: dict[str, State] = field(default_factory=dict)
     """Endpoint -> its state, once its units were made."""
-    notes: list[str] = field(default_factory=list)
-    """What the reader of a report must know of them."""
-    _above: dict[tuple[str, str], Binding] = field(default_factory=dict)
+    above: dict[tuple[str, str], Binding] = field(default_factory=dict)
     """(endpoint, unit) -> the binding of that unit, for the endpoints below it."""
 
-    def of(self, asked: Asked) -> Iterator[Unit]:
-        """The units of an endpoint in plan order; parents whose value did not move have none."""
+    @property
+    def notes(self) -> list[str]:
+        """What the reader of a report must know of them."""
+        return [text for state in self.states.values() for text in state.told]
+
+    def know(self, endpoint: str, units: Iterable[Unit], state: State) -> None:
+        """Take the units of an endpoint that were made before."""
+        self.states[endpoint] = state
+        self.above |= {(endpoint, unit.name): unit.binding for unit in units if unit.binding}
+
+    def of(self, asked: Asked, known: Collection[str] = (), number: int = 0) -> Iterator[Unit]:
+        """The units of an endpoint in plan order; parents whose value did not move have none.
+
+        Those of the partitions `known` are left out; the first has the `number`.
+        """
         tool, endpoint = self.plan.pipeline.tool, asked.endpoint
         state = self.states[asked.name] = State()
         if endpoint.incremental:
@@ -113,14 +133,13 @@ class Units:
         state.changed = self.ledger.watermarks(tool, asked.name, "changed")
         self._start_over(asked, state)
         is_group = any(parent.group for parent in asked.parents.values())
-        number = 0
-        for binding, (spans, changed), members in grouped(asked.parents, self._wanted(asked, state)):
+        for binding, (spans, changed), members in grouped(asked.parents, self._wanted(asked, state, known)):
             name = self.plan.partition(asked.name, binding)
             marked = tuple(self.plan.partition(asked.name, one) for one in members) if is_group else ()
             for window in spans:
                 unit = Unit(asked.name, f"{number:07d}-{name}", name, binding, window, changed, marked)
                 if binding:
-                    self._above[unit.endpoint, unit.name] = binding
+                    self.above[unit.endpoint, unit.name] = binding
                 number += 1
                 yield unit
 
@@ -133,15 +152,17 @@ class Units:
         state.changed = {one: value for one, value in state.changed.items() if one not in outdated}
         if outdated:
             how = "it is read from its start again" if asked.endpoint.incremental else "all of it is asked for again"
-            self.notes.append(f"{asked.name}: its request changed since the last collection; {how}")
+            state.told.append(f"{asked.name}: its request changed since the last collection; {how}")
 
     def _wanted(
-        self, asked: Asked, state: State
+        self, asked: Asked, state: State, known: Collection[str]
     ) -> Iterator[tuple[Binding, tuple[tuple[Window | None, ...], str | None]]]:
         """Each binding with the windows to ask for and the value of `when_changed`, where there is something to ask."""
         incremental = asked.endpoint.incremental
         for binding, changed in asked.bindings(self._origins):
             partition = self.plan.partition(asked.name, binding)
+            if partition in known:
+                continue
             state.listed[partition] = binding
             if changed is not None and state.changed.get(partition) == changed:
                 continue
@@ -156,8 +177,8 @@ class Units:
     def _records(self, endpoint: str) -> Iterator[tuple[Json, Binding]]:
         """The kept records of an endpoint in this run, each with the binding of its unit."""
         spec = self.plan.pipeline.endpoints[endpoint]
-        for unit, frames in self.store.units(endpoint, self.run):
-            binding = self._above.get((endpoint, unit), {})
+        for unit, frames in self.store.units(endpoint, self.runs):
+            binding = self.above.get((endpoint, unit), {})
             for frame in frames:
                 for row in kept_rows(frame, spec):
                     record = jsontext.read(row)

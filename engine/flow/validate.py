@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,21 +11,14 @@ import polars as pl
 
 from engine.core.errors import Json, Mark, Mistake
 from engine.core.kinds import Check, Reference, Rule, View
-from engine.flow.frames import AT
+from engine.flow.apart import BROKEN, abouts, named
+from engine.flow.frames import AT, key_texts
+from engine.flow.ledger.waived import Waiver
 from engine.flow.merge import HIDDEN, RUN, UNTIL
 
 SHOWN = 3
 """Examples of failing rows that are told with a rule's result."""
-BROKEN = {
-    AT: pl.UInt64(),
-    "rule": pl.String(),
-    "level": pl.String(),
-    "column": pl.String(),
-    "value": pl.String(),
-    "says": pl.String(),
-    "spec": pl.String(),
-    "record": pl.String(),
-}
+MASKED = "***"
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,8 @@ class Outcome:
     """What is wrong, the first time it was."""
     verdict: str | None = None
     """What is wrong with the table as a whole."""
+    waived: int = 0
+    """Rows that break it and were let in all the same; they are not among the failed."""
 
     @property
     def passed(self) -> bool:
@@ -58,6 +54,11 @@ class Outcome:
             return False
         return self.failed <= round(self.tolerance * self.checked, 6)  # 29 % of 100 is 28.999999999999996
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is something to say of it."""
+        return bool(self.failed or self.waived or self.verdict)
+
     def as_json(self) -> dict[str, Json]:
         """The outcome for reports."""
         return {
@@ -65,6 +66,7 @@ class Outcome:
             "level": self.level,
             "spec": str(self.mark),
             "failed": self.failed,
+            "waived": self.waived,
             "checked": self.checked,
             "passed": self.passed,
             "says": self.verdict or self.says,
@@ -72,18 +74,62 @@ class Outcome:
 
 
 @dataclass
+class Breaches:
+    """What is wrong with raw records, whatever their number: twelve bytes each, beside the few things that are said."""
+
+    _ats: array[int] = field(default_factory=lambda: array("Q"))
+    _which: array[int] = field(default_factory=lambda: array("I"))
+    _says: dict[str, int] = field(default_factory=dict)
+
+    def add(self, at: int, says: str) -> None:
+        """Note what is wrong with the record of this arrival number, which is greater than all before."""
+        self._ats.append(at)
+        self._which.append(self._says.setdefault(says, len(self._says)))
+
+    def of(self, rows: pl.DataFrame) -> pl.Series:
+        """What is wrong with the record of each row; null where nothing is."""
+        texts = pl.DataFrame({"which": range(len(self._says)), "says": list(self._says)}, _SAYS)
+        ats = pl.DataFrame(
+            {AT: pl.Series(self._ats, dtype=pl.UInt64), "which": pl.Series(self._which, dtype=pl.UInt32)}
+        )
+        found = rows.select(AT).join(ats, on=AT, how="left", maintain_order="left")
+        return found.join(texts, on="which", how="left", maintain_order="left")["says"]
+
+
+_SAYS = {"which": pl.UInt32(), "says": pl.String()}
+
+
+@dataclass(frozen=True)
+class Failing:
+    """The rows that fail one check of a rule."""
+
+    number: int
+    """Of the rule."""
+    check: Check
+    rows: pl.Series
+    """Whether each row fails."""
+    says: pl.Series | None = None
+    """What is wrong with each row, where that differs."""
+
+
+@dataclass
 class Validator:
     """The rules of one table, applied batch by batch."""
 
+    table: str
     rules: Sequence[Placed]
     view: View
     key: Sequence[str]
-    repeated: Mapping[int, frozenset[int]]
+    repeated: Mapping[int, pl.Series]
     """Rule number -> arrival numbers of rows whose values an earlier row has (rules on other columns than the key)."""
     known: Callable[[Reference], pl.Series]
     """The values of another table's column."""
-    broken_contracts: Mapping[int, Mapping[int, str]]
-    """Rule number -> arrival number -> what is wrong with the raw record."""
+    contracts: Mapping[int, Breaches] = field(default_factory=dict)
+    """Rule number -> what is wrong with raw records."""
+    waivers: Sequence[Waiver] = ()
+    """Those of the table that hold now."""
+    masked: frozenset[str] = frozenset()
+    """Columns whose values are never shown as they came."""
     outcomes: list[Outcome] = field(init=False)
     _totals: dict[int, dict[str, Any]] = field(default_factory=dict)
     _checks: list[tuple[int, Check]] = field(init=False)
@@ -99,59 +145,59 @@ class Validator:
         found = self._failing(rows, same_key)
         bad = pl.repeat(False, rows.height, eager=True)
         broken = [pl.DataFrame(schema=BROKEN)]
-        failed: dict[int, pl.Series] = {}
+        failed, waived = dict[int, pl.Series](), dict[int, pl.Series]()
         shown = pl.repeat(True, rows.height, eager=True)
-        for _, check, fails in found:
-            shown = shown & ~fails if check.hides else shown
-        for number, check, fails in found:
-            if not fails.any():
+        for one in found:
+            shown = shown & ~one.rows if one.check.hides else shown
+        for one in found:
+            if not one.rows.any():
                 continue
-            failed[number] = fails | failed[number] if number in failed else fails
-            outcome = self.outcomes[number]
-            outcome.says = outcome.says or check.says
+            outcome, fails = self.outcomes[one.number], one.rows
+            outcome.says = outcome.says or (one.check.says if one.says is None else one.says.drop_nulls()[0])
             if outcome.level == "error":
+                told = self._broken(rows, one, shown)
+                let_in = self._let_in(told, one)
+                if let_in.any():
+                    waived[one.number] = _either(waived.get(one.number), _among(rows, told.filter(let_in)))
+                    told = told.filter(~let_in)
+                    fails = _among(rows, told)
                 bad = bad | fails
-                broken.append(self._broken(rows.filter(fails), number, check, shown.filter(fails)))
+                broken.append(told)
+            failed[one.number] = _either(failed.get(one.number), fails)
         for number, outcome in enumerate(self.outcomes):
             outcome.checked += rows.height
             outcome.failed += int(failed[number].sum()) if number in failed else 0
+            outcome.waived += int(waived[number].sum()) if number in waived else 0
         good = rows.filter(~bad) if len(broken) > 1 else rows
         return good, pl.concat(broken)
 
-    def _failing(self, rows: pl.DataFrame, same_key: pl.Series) -> list[tuple[int, Check, pl.Series]]:
-        """Rule number, check and mask of failing rows, for every check."""
+    def _let_in(self, told: pl.DataFrame, one: Failing) -> pl.Series:
+        """Which of the broken rules of rows are waived; of a rule that hides its rows none ever is."""
+        rule, column = self.rules[one.number].word, one.check.column
+        waivers = () if one.check.hides else self.waivers
+        if any(w.is_of_rule and w.rule == rule and w.column in (None, column) for w in waivers):
+            return pl.repeat(True, told.height, eager=True)
+        return told["id"].is_in([w.id for w in waivers])
+
+    def _failing(self, rows: pl.DataFrame, same_key: pl.Series) -> list[Failing]:
+        """The rows that fail, for every check."""
         masks = rows.select(check.fails.alias(str(at)) for at, (_, check) in enumerate(self._checks))
-        found = [(number, check, masks[str(at)]) for at, (number, check) in enumerate(self._checks)]
+        found = [Failing(number, check, masks[str(at)]) for at, (number, check) in enumerate(self._checks)]
         for number, placed in enumerate(self.rules):
             if columns := placed.rule.unique():
                 says = f"another row has the same {', '.join(columns)}"
-                fails = (
-                    same_key if self._is_key(columns) else self._at_is_in(rows, self.repeated.get(number, frozenset()))
-                )
-                found.append(
-                    (number, Check("unique", pl.lit(True), says, columns[0]), fails & _complete(rows, columns))
-                )
+                again = self.repeated.get(number)
+                fails = same_key if again is None else rows[AT].is_in(again.implode())
+                check = Check("unique", pl.lit(True), says, columns[0])
+                found.append(Failing(number, check, fails & _complete(rows, columns)))
             if reference := placed.rule.refers():
                 says = f"{reference.column} is not in {reference.table}.{reference.to}"
-                found.append(
-                    (number, Check("refers_to", pl.lit(True), says, reference.column), self._dangling(rows, reference))
-                )
-            for says, numbers in self._breaches(rows, self.broken_contracts.get(number, {})).items():
-                found.append((number, Check("json_schema", pl.lit(True), says), self._at_is_in(rows, numbers)))
+                check = Check("refers_to", pl.lit(True), says, reference.column)
+                found.append(Failing(number, check, self._dangling(rows, reference)))
+            if number in self.contracts:
+                broken = self.contracts[number].of(rows)
+                found.append(Failing(number, Check("json_schema", pl.lit(True), ""), broken.is_not_null(), broken))
         return found
-
-    def _breaches(self, rows: pl.DataFrame, broken: Mapping[int, str]) -> dict[str, set[int]]:
-        """What is wrong with records of these rows -> their arrival numbers."""
-        found: dict[str, set[int]] = {}
-        for at in rows[AT].filter(self._at_is_in(rows, broken)):
-            found.setdefault(broken[at], set()).add(at)
-        return found
-
-    def _is_key(self, columns: Sequence[str]) -> bool:
-        return bool(self.key) and set(columns) == set(self.key)
-
-    def _at_is_in(self, rows: pl.DataFrame, numbers: Collection[int]) -> pl.Series:
-        return rows[AT].is_in(sorted(numbers)) if numbers else pl.repeat(False, rows.height, eager=True)
 
     def _dangling(self, rows: pl.DataFrame, reference: Reference) -> pl.Series:
         """Where a value, or an element of a list, is in no row of the other table."""
@@ -168,19 +214,32 @@ class Validator:
             return (missing.list.drop_nulls().list.len() > 0).fill_null(False)
         return (~column.is_in(known.implode()) & column.is_not_null()).fill_null(False)
 
-    def _broken(self, rows: pl.DataFrame, number: int, check: Check, shown: pl.Series) -> pl.DataFrame:
-        placed = self.rules[number]
+    def _broken(self, rows: pl.DataFrame, one: Failing, shown: pl.Series) -> pl.DataFrame:
+        """What is told of each row that fails a check: nothing of its values where a rule or a mask hides them."""
+        placed, column = self.rules[one.number], one.check.column
+        failing, visible = rows.filter(one.rows), shown.filter(one.rows)
         columns = [name for name in rows.columns if name not in HIDDEN]
-        value = _as_text(rows, check.column) if check.column in rows.columns else pl.lit(None, pl.String)
-        return rows.select(
+        record = failing.select(pl.struct(columns).struct.json_encode()).to_series()
+        keys = key_texts(failing, self.key)
+        about = abouts(self.table, keys, record)
+        says = pl.repeat(one.check.says, failing.height, eager=True) if one.says is None else one.says.filter(one.rows)
+        if self.masked:
+            failing = failing.with_columns(_hidden(name) for name in columns if name in self.masked)
+            record = failing.select(pl.struct(columns).struct.json_encode()).to_series()
+            keys = key_texts(failing, self.key)
+        value = _as_text(failing, column) if column in failing.columns else pl.lit(None, pl.String)
+        return failing.select(
             pl.col(AT),
+            id=pl.Series([named(placed.word, column, *one) for one in zip(says, about, strict=True)], dtype=pl.String),
             rule=pl.lit(placed.word),
             level=pl.lit(placed.rule.level),
-            column=pl.lit(check.column, pl.String),
-            value=pl.when(shown).then(value),
-            says=pl.lit(check.says),
+            column=pl.lit(column, pl.String),
+            value=pl.when(visible).then(value),
+            says=says,
             spec=pl.lit(str(placed.mark)),
-            record=pl.when(shown).then(pl.struct(columns).struct.json_encode()),
+            key=pl.when(visible).then(keys),
+            record=pl.when(visible).then(record),
+            about=about,
         )
 
     # --- the table as a whole
@@ -209,7 +268,7 @@ class Validator:
 
 def repeats(
     rules: Sequence[Rule], key: Sequence[str], frames: Callable[[], Iterable[pl.DataFrame]]
-) -> dict[int, frozenset[int]]:
+) -> dict[int, pl.Series]:
     """For rules that want other columns than the key to be unique: the rows that repeat an earlier one."""
     found = {}
     for number, rule in enumerate(rules):
@@ -219,7 +278,7 @@ def repeats(
     return found
 
 
-def repeated_rows(frames: Callable[[], Iterable[pl.DataFrame]], columns: Sequence[str]) -> frozenset[int]:
+def repeated_rows(frames: Callable[[], Iterable[pl.DataFrame]], columns: Sequence[str]) -> pl.Series:
     """The arrival numbers of rows whose values in some columns a row of the table has that was there before.
 
     Hashes of all rows find the few that may be repeated; those are compared by value. Two passes, eight bytes a row.
@@ -228,14 +287,14 @@ def repeated_rows(frames: Callable[[], Iterable[pl.DataFrame]], columns: Sequenc
     every = pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)
     suspects = every.filter(every.is_duplicated()).unique().implode()
     if not suspects.list.len().sum():
-        return frozenset()
+        return pl.Series(dtype=pl.UInt64)
     again = (
         frame.filter(_hash(frame, columns).is_in(suspects)).select(*columns, AT, RUN, UNTIL)
         for frame in _whole(frames, columns)
     )
     found = pl.concat(list(again)).sort(AT, nulls_last=False)
     still_there = pl.col(UNTIL).cum_max().shift(1).over(columns) > pl.col(RUN)
-    return frozenset(found.filter(still_there)[AT].drop_nulls().to_list())
+    return found.filter(still_there)[AT].drop_nulls()
 
 
 def _whole(frames: Callable[[], Iterable[pl.DataFrame]], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -250,6 +309,18 @@ def _together(name: str, old: Any, new: Any) -> Any:
     if old is None or new is None:
         return new if old is None else old
     return old + new if name.startswith("sum_") else min(old, new) if name.startswith("min_") else max(old, new)
+
+
+def _among(rows: pl.DataFrame, some: pl.DataFrame) -> pl.Series:
+    return rows[AT].is_in(some[AT].implode())
+
+
+def _either(one: pl.Series | None, other: pl.Series) -> pl.Series:
+    return other if one is None else one | other
+
+
+def _hidden(name: str) -> pl.Expr:
+    return pl.when(pl.col(name).is_not_null()).then(pl.lit(MASKED)).alias(name)
 
 
 def _complete(rows: pl.DataFrame, columns: Sequence[str]) -> pl.Series:

@@ -9,7 +9,7 @@ from engine.core.errors import CollectionError, Json
 from engine.core.times import first_instant, written
 from engine.core.window import Window, floored
 from engine.core.wire import Page
-from engine.flow.answer import times
+from engine.flow.kept import times_of
 from engine.spec.foreach import Incremental
 
 
@@ -74,7 +74,7 @@ def newest_first(incremental: Incremental | None, window: Window | None) -> Call
     before: list[datetime] = []
 
     def is_last(page: Page) -> bool:
-        seen = before + times(incremental, page.rows)
+        seen = before + times_of(incremental, page)
         if seen != sorted(seen, reverse=True):
             text = f"{page.request.describe()}: order: desc is said, and an older record stands before a newer one"
             raise CollectionError(text, "say order: none; then the whole list is read each time")

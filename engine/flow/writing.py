@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.core import commit
 from engine.core.errors import Json, StorageError
 from engine.flow.lease import ALONE, Fence
+from engine.flow.seal import PLAIN, Seal
 
 
 @contextmanager
@@ -27,11 +28,12 @@ def writing(place: Path, fence: Fence = ALONE) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         fence.check()
-        commit.point("file written")
+        commit.point("file written", place.name)
         temporary.replace(place)
         _sync_folder(place.parent)
-        commit.point("file renamed")
+        commit.point("file renamed", place.name)
     except OSError as error:
+        fence.check()  # who took over has removed the temporary file
         raise StorageError(
             f"{error.strerror or error} while writing {place.name}", "free space or make the storage writable"
         ) from error
@@ -49,7 +51,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(number)
 
 
-def replace_json(place: Path, value: Mapping[str, Json], fence: Fence = ALONE) -> None:
+def replace_json(place: Path, value: Mapping[str, Json], fence: Fence = ALONE, seal: Seal = PLAIN) -> None:
     """Write JSON for good: synced, then renamed, so that a reader sees the old or the new."""
     with writing(place, fence) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        seal.write(temporary, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), place)
+
+
+def read_json(place: Path, seal: Seal = PLAIN) -> Json:
+    """What `replace_json` wrote. Raises OSError, ValueError, and StorageError where it cannot be unsealed."""
+    return json.loads(seal.read(place))

@@ -101,7 +101,11 @@ class Deduplicate(Model):
     """Keep one row for each key, before validation."""
 
     keep: Literal["first", "last"] = Field("last", description="Which of them stays.")
-    order_by: ColumnName | None = Field(None, description="Ordered by this column; by arrival unless said.")
+    order_by: ColumnName | None = Field(
+        None,
+        description="Ordered by this column; by arrival unless said. With upsert, a column that reads the `field` of "
+        "incremental orders from collection to collection too: an older row that comes late changes nothing.",
+    )
 
 
 class Each(Model):
@@ -140,7 +144,9 @@ class Table(Model):
         description="replace for full reads, upsert with incremental or when_changed, unless said. append without a "
         "key adds equal records once more: those of an overlap, those fetched again after an incomplete collection.",
     )
-    delete_when: Sql | None = Field(None, description="With upsert: rows for which this holds are taken out.")
+    delete_when: Sql | None = Field(
+        None, description="With upsert: rows for which this holds are taken out; no rule looks at them."
+    )
     rows: Annotated[list[Each] | Zipped | None, BeforeValidator(lambda v: v)] = Field(
         None, description="One row for each element deep inside a record."
     )

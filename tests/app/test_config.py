@@ -121,3 +121,34 @@ def test_a_mistake_elsewhere_shows_its_line(tmp_path: Path) -> None:
 def test_a_list_for_a_path_is_told_in_words(tmp_path: Path) -> None:
     [finding] = _findings(tmp_path, "pipelines_dir: [a]")
     assert "a path is expected" == finding.message
+
+
+# --- the database of the ledger
+
+URL = "postgresql://engine:geheim@db.example:5432/engine?schema=acme"
+
+
+def test_the_database_comes_from_the_environment_and_is_not_shown(tmp_path: Path) -> None:
+    found = _load(tmp_path, "database_url: ${DATABASE_URL}", DATABASE_URL=URL)
+    assert (URL, False) == (found.database_url, "geheim" in repr(found))
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://engine:geheim@db/engine", 'database_url begins with "mysql"'),
+        ("sqlite:///engine.db", 'database_url begins with "sqlite"'),
+        ("geheim", "database_url begins with something else"),
+        ("postgresql://engine:geheim@db:port/engine", "database_url has no host or port that can be read"),
+        ("postgresql://engine:geheim@/engine", "database_url names no host"),
+        ("postgresql://engine:geheim@db/engine?schema=A-b", 'database_url names the schema "A-b"'),
+    ],
+)
+def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, url: str, message: str) -> None:
+    [found] = _findings(tmp_path, f"database_url: {url}")
+    assert (True, 1, False) == (message in found.message, found.mark.line, "geheim" in found.as_text())
+
+
+def test_another_storage_than_the_one_that_is_named_has_its_own_ledger(tmp_path: Path) -> None:
+    found = _load(tmp_path, f"{{ storage: data, database_url: '{URL}' }}")
+    assert (URL, "") == (found.of(tmp_path / "data").database_url, found.of(tmp_path / "other").database_url)

@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
+from engine.app import Engine, errors, events
 from engine.cli.main import commands
 from tests.house.command import START
 from tests.house.source import ROOT
@@ -65,11 +68,14 @@ class Shop(Server):
         super().__init__()
         self.things: list[dict[str, Any]] = THINGS
         self.hold = False
+        self.hold_at = ""
+        """The path whose next request waits until the test lets it go."""
         self.held, self.go = threading.Event(), threading.Event()
 
     def answer(self, asked: Asked) -> Answer:
         """Two things a page; one part for each thing."""
-        if self.hold:
+        if self.hold or self.hold_at == asked.path:
+            self.hold_at = ""
             self.held.set()
             self.go.wait(20)
         if asked.path == "/things":
@@ -94,6 +100,33 @@ class Desk:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
         return subprocess.Popen([sys.executable, "-c", START, *words], cwd=self.folder, env=env, text=True, **pipes)
+
+    def asked(self) -> list[str]:
+        """Path and query of each request so far."""
+        return [f"{asked.path}?{dict(asked.query).get('from', '')}" for asked, _ in self.shop.log]
+
+    def killed(self, path: str, *words: str) -> None:
+        """Run a command, and kill it while it waits for the answer at this path."""
+        self.shop.hold_at = path
+        with self.start(*words) as started:
+            assert self.shop.held.wait(20)
+            started.kill()
+        self.shop.go.set()
+        self.shop.held.clear()
+
+    def stopped(self, pages: int, works: Sequence[str] = ("collect", "process", "report"), **how: Any) -> None:
+        """Begin a run in this process, and stop it once so many pages are kept."""
+        kept = 0
+
+        def emit(event: events.Event) -> None:
+            nonlocal kept
+            kept += isinstance(event, events.PageKept)
+            if kept == pages:
+                engine.stop.ask()
+
+        engine = Engine.from_config(emit=emit)
+        with pytest.raises(errors.Stopped):
+            engine.walk("shop", works, **how)
 
     def page(self, old: str = "", new: str = "") -> Path:
         """Write the page, with one text replaced by another."""

@@ -99,7 +99,7 @@ def test_what_was_missed_is_run_once(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_the_end_of_the_daemon_cut_off_is_run_again(held: Desk) -> None:
+def test_a_run_that_the_end_of_the_daemon_cut_off_goes_on_with_the_next(held: Desk) -> None:
     daemon = held.start("daemon")
     assert held.shop.held.wait(20)
     assert (True, 0) == (_terminated(daemon) < 2, daemon.returncode)
@@ -107,7 +107,7 @@ def test_a_run_that_the_end_of_the_daemon_cut_off_is_run_again(held: Desk) -> No
     again = held.start("daemon")
     _until(again, "succeeded")
     _terminated(again)
-    assert ["interrupted", "succeeded"] == _runs()
+    assert ["succeeded"] == _runs()
 
 
 @pytest.mark.slow
@@ -134,6 +134,45 @@ def test_a_run_that_is_killed_does_not_end_the_daemon_and_is_recorded(held: Desk
     _terminated(daemon)
     [record] = map(json.loads, Path("storage/logs/errors.jsonl").read_text().splitlines())
     assert ("shop", True, 0) == (record["context"]["tool_name"], "SIGKILL" in record["message"], daemon.returncode)
+    [shown] = json.loads(held.engine("schedules", "--json").stdout)
+    [killed] = json.loads(held.engine("runs", "--json").stdout)
+    assert (None, "interrupted", killed["run"]) == (shown["due"], shown["last"]["status"], shown["last"]["run"])
+    assert f"engine resume {killed['run']}" in record["fix"]
+
+
+@pytest.mark.slow
+def test_a_run_of_the_daemon_that_is_cancelled_is_not_started_again_for_its_time(held: Desk) -> None:
+    daemon = held.start("daemon")
+    assert held.shop.held.wait(20)
+    assert 0 == held.engine("cancel", "latest").return_value
+    assert "cancelled (exit 130)" in _until(daemon, "exit")
+    _terminated(daemon)
+    held.shop.go.set()
+    again = held.start("daemon")
+    _until(again, "daemon started")
+    _terminated(again)
+    [shown] = json.loads(held.engine("schedules", "--json").stdout)
+    assert (["cancelled"], "cancelled", None) == (_runs(), shown["last"]["status"], shown["due"])
+
+
+def test_an_interrupted_run_that_is_cancelled_is_no_longer_due(desk: Desk) -> None:
+    _page(desk, NIGHTLY)
+    _overdue()
+    held = desk.shop
+    held.hold_at = "/things"
+    started = desk.start("run", "shop", "--schedule", "nightly")
+    assert held.held.wait(20)
+    started.kill()
+    started.communicate()
+    assert 0 == desk.engine("cancel", "latest").return_value
+    [shown] = json.loads(desk.engine("schedules", "--json").stdout)
+    assert (None, "cancelled") == (shown["due"], shown["last"]["status"])
+
+
+def test_a_schedule_goes_on_only_with_a_run_of_its_own(desk: Desk) -> None:
+    _page(desk, NIGHTLY)
+    desk.stopped(1, ["collect"], only=["things"])
+    assert "it was of no schedule" in desk.engine("run", "shop", "--schedule", "nightly").stderr
 
 
 def test_a_run_that_fails_is_told_with_its_words_and_not_repeated(desk: Desk) -> None:

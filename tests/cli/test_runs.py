@@ -49,7 +49,7 @@ def test_a_rule_that_failed_is_shown_with_its_place_on_the_page(desk: Desk) -> N
     assert 4 == answer.return_value
     assert f"error things range 1 of 3 pipelines/shop.yaml:{line}:" in screen
     assert "rows that broke a rule lie in storage/quarantine/shop" in screen
-    assert "look at them: engine show shop things --quarantine" in screen
+    assert "look at them: engine quarantine shop" in screen
 
 
 def test_a_skipped_unit_is_said_in_the_words_of_the_page(desk: Desk) -> None:
@@ -88,7 +88,9 @@ def test_an_incomplete_run_ends_with_3_and_says_how_to_go_on(desk: Desk) -> None
     desk.shop.fault("/things/2/parts", status=404)
     answer = desk.engine("run", "shop")
     assert 3 == answer.return_value
-    assert "run it again, with the same -p and --only: engine run shop" in answer.stdout
+    run = json.loads(desk.engine("runs", "--json").stdout)[0]["run"]
+    assert f"to fetch what is missing: engine resume {run}" in answer.stdout
+    assert "to collect all of it anew: engine run shop" in answer.stdout
 
 
 def test_a_refusal_is_told_with_its_mend_and_twice_at_most(desk: Desk) -> None:

@@ -94,7 +94,7 @@ COLLECTED = [_collected(tool) for tool in PAGES]
 
 
 def _empty(folder: Path) -> Iterator[str]:
-    for table in (one for one in folder.iterdir() if one.is_dir()):
+    for table in (one for one in folder.iterdir() if one.is_dir() and one.name != "versions"):
         rows = pl.concat([pl.read_parquet(part) for part in table.rglob("part-*.parquet")])
         yield from (f"{table.name}.{column}" for column in rows.columns if rows[column].null_count() == rows.height)
 

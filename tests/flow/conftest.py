@@ -1,4 +1,4 @@
-"""A tiny vendor that is open for the length of a test, and a desk to collect from it."""
+"""A tiny vendor that is open for the length of a test, a desk to collect from it, and ledgers of either kind."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -9,7 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from engine.flow.ledger import Due, Ledger
 from tests.flow.desk import Desk, Tiny
+from tests.flow.mortal import Mortal, mortal
 
 
 @pytest.fixture
@@ -21,6 +23,32 @@ def vendor() -> Iterator[Tiny]:
 @pytest.fixture
 def desk(tmp_path: Path, vendor: Tiny) -> Desk:
     return Desk(tmp_path, vendor)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a new ledger shall be, of either kind."""
+    return tmp_path / "engine.db" if request.param == "sqlite" else request.getfixturevalue("postgres").new()
+
+
+@pytest.fixture
+def opened(place: Path | str) -> Iterator[Callable[..., Ledger]]:
+    """Opens the ledger, as often as it is asked to."""
+    ledgers: list[Ledger] = []
+
+    def open_one(due: Due | None = None) -> Ledger:
+        ledgers.append(Ledger(place, due))
+        return ledgers[-1]
+
+    yield open_one
+    for ledger in ledgers:
+        ledger.close()
+
+
+@pytest.fixture
+def mortals(tmp_path: Path, vendor: Tiny) -> Iterator[Mortal]:
+    with mortal(tmp_path, vendor) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

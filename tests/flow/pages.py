@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -15,7 +15,7 @@ import polars as pl
 from engine.app import Engine
 from engine.app.config import Config
 from engine.core.clock import Clock
-from engine.flow.ledger import Collection, Ledger
+from engine.flow.ledger import Collection, Ledger, RunRecord
 from engine.flow.raw import Meta
 from engine.flow.report import Result
 from engine.flow.store import Lanes, Store
@@ -32,7 +32,7 @@ Page = Sequence[Any] | str
 
 
 class Shop:
-    """A page and its storage; the time stands still."""
+    """A page and its storage; the time stands still but for `later`."""
 
     def __init__(
         self, folder: Path, page: str, *, endpoints: str = THINGS, env: Mapping[str, str] | None = None
@@ -40,6 +40,7 @@ class Shop:
         self.folder = folder
         self.storage = folder / "storage"
         self.env = env or {}
+        self.now = STARTED_AT
         self.write(page, endpoints=endpoints)
 
     def write(self, page: str, *, endpoints: str = THINGS) -> None:
@@ -47,10 +48,14 @@ class Shop:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "shop.yaml").write_text(HEAD + dedent(endpoints) + dedent(page))
 
+    def later(self, *, days: int) -> None:
+        """Let days pass."""
+        self.now += timedelta(days=days)
+
     @property
     def engine(self) -> Engine:
         """An engine on this storage."""
-        clock = Clock(STARTED_AT.timestamp, lambda seconds: None, random.Random(1).random)
+        clock = Clock(self.now.timestamp, lambda seconds: None, random.Random(1).random)
         config = Config.model_validate({"pipelines_dir": self.folder, "storage": self.storage})
         return Engine(config=config, env=self.env, clock=clock)
 
@@ -75,9 +80,7 @@ class Shop:
     ) -> str:
         """The same for several endpoints in one run."""
         ledger, store = Ledger(self.storage / "engine.db"), Store(self.storage, "shop")
-        number = ledger.next_number()
-        run = f"20260101T000000000Z-{number:04d}"
-        ledger.start_run(run, "shop", work="collect", page_hash="", simulated=False, started_at="2026-01-01T00:00:00Z")
+        run = ledger.begin_run(RunRecord("", "shop", "collect", started_at="2026-01-01T00:00:00Z")).run
         for endpoint, pages in endpoints.items():
             lanes = Lanes(store, run, 1)
             segment = lanes.take(endpoint)

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from engine.core.errors import StorageError
-from engine.flow.publish import PART_ROWS, PartWriter, Shelf, replace_json, writing
+from engine.flow.publish import PART_ROWS, PartWriter, Shelf
+from engine.flow.writing import replace_json, writing
 from tests.flow.pages import Shop, made
 
 TABLE = "tables: { things: { from: things, key: id, columns: { id: { path: id, type: integer } } } }"

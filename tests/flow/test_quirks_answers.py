@@ -33,6 +33,19 @@ HTML = Answer(200, b"<!DOCTYPE html><title>Sign in</title>", {"Content-Type": "t
 CUT = Answer(200, b'{"data": [{"id": 2}], "ne', {"Content-Type": "application/json"})
 
 
+# https://docs.github.com/en/rest/metrics/statistics: while they are counted the answer is 202 and `{}`.
+@pytest.mark.parametrize("absent", [False, True])
+def test_an_answer_that_is_not_made_yet_is_no_record(desk: Desk, vendor: Tiny, absent: bool) -> None:
+    vendor.routes["/things"] = Answer.json({}, 202)
+    result = desk.collect({"things": {"get": "/things", "may_be_absent": absent}})
+    assert (f"GET {vendor.url}/things: the answer is not made yet (status 202)",) == of(result, "things").missing
+
+
+def test_an_answer_that_was_accepted_and_has_something_is_a_record(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes["/things"] = Answer.json({"id": 1}, 202)
+    assert ("succeeded", [{"id": 1}]) == (desk.collect({"things": "/things"}).status, desk.rows("things"))
+
+
 # https://github.com/singer-io/tap-intercom/pull/66: "Sometimes Intercom returns a 200 status with no JSON."
 # https://github.com/resend/resend-python/issues/111: HTML where JSON should be.
 @pytest.mark.parametrize("bad", [HTML, CUT, Answer(200, b""), Answer(503, b"<html>")])

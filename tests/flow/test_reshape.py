@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.core.errors import DataError
 from engine.flow.reshape import Reshaper
 from engine.spec.model import Column, Each
-from tests.flow.pages import Shop, made
+from tests.flow.pages import Shop, made, told
 
 
 def _table(rows: str, columns: str) -> str:
@@ -129,8 +128,16 @@ def test_only_what_columns_read_of_the_record_above_is_carried_along() -> None:
     ],
     ids=str,
 )
-def test_a_record_of_another_shape_is_named_with_its_request(tmp_path: Path, rows: str, record: Any) -> None:
+def test_a_record_of_another_shape_is_set_apart_with_its_request(tmp_path: Path, rows: str, record: Any) -> None:
     shop = Shop(tmp_path, _table(rows, "a: a"))
-    with pytest.raises(DataError) as raised:
-        made(shop, [record])
-    assert "GET /things?page=0" in raised.value.message
+    result = made(shop, [record, {}])
+    [row] = shop.quarantine(result.run)
+    assert [("rows", "error", 1, False)] == told(result)
+    assert (record, "GET /things?page=0", 0) == (json.loads(row["record"]), row["request"], row["row"])
+
+
+def test_the_rows_of_other_records_stay_beside_one_of_another_shape(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, _table("[{ each: items }]", "n: { path: n, type: integer }"))
+    result = made(shop, [{"items": [{"n": 1}]}, {"items": 5}], [{"items": [{"n": "x"}, {"n": 2}]}])
+    assert [1, 2] == shop.column("n")
+    assert [("rows", 1), ("type", 1)] == [(one.rule, one.failed) for one in result.tables[0].outcomes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import jwt
@@ -13,7 +13,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from engine.core.errors import ConfigError
+from engine.core.clock import Clock
+from engine.core.errors import ConfigError, Stopped
 from engine.core.kinds import Renewal, Token
 from engine.core.values import Secret
 from engine.core.wire import Page, Request
@@ -210,6 +211,30 @@ def test_a_hundred_threads_cause_one_renewal() -> None:
     with ThreadPoolExecutor(100) as pool:
         tokens = set(pool.map(refused, range(100)))
     assert ({"t-2"}, 2) == (tokens, len(asked))
+
+
+def test_whoever_waits_for_the_sign_in_of_another_hears_a_stop() -> None:
+    signing, stop, over = Event(), Event(), Event()
+
+    def wait(seconds: float) -> None:
+        if stop.is_set():
+            raise Stopped("the run was stopped", "run it again")
+
+    def hang(request: Request) -> Page:
+        signing.set()
+        over.wait(30)
+        return Page(request, 200, body=b"t-1")
+
+    session = Session(Counting.model_validate({"key": "${secret.k}"}), Clock(lambda: 0.0, wait, lambda: 0.5))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(session.token, hang)
+        assert signing.wait(10)
+        second = pool.submit(session.token, hang)
+        stop.set()
+        with pytest.raises(Stopped):
+            second.result(2)
+        over.set()
+        assert "t-1" == first.result(10).value.reveal()
 
 
 def test_a_token_is_renewed_before_it_expires() -> None:

@@ -28,6 +28,7 @@ from engine.flow.session import Pool
 from tests.flow.desk import Desk, Time, Tiny, of
 from tests.flow.test_signin import EVERY, collect
 from tests.parts.test_auth import auth
+from tests.vendors.server import Answer, Asked
 from tests.vendors.signin import AwsWay, Behind, DigestWay, HmacWay, JwtWay, KeysWay
 
 ODD = {
@@ -177,10 +178,28 @@ def test_a_key_that_is_refused_is_left_out_and_named(desk: Desk) -> None:
         assert ["sign-in 1 of 2 was left out: status 401"] == result.notes
 
 
-def test_the_last_key_is_not_left_out(desk: Desk) -> None:
+def test_an_endpoint_that_refuses_all_keys_leaves_none_out_and_asks_each_once(desk: Desk) -> None:
     with Behind(KeysWay({}), lambda: desk.time.now) as vendor:
         result = _pooled(desk, vendor, "key-1 key-2")
-        assert ("incomplete", [401, 401]) == (result.status, vendor.things())
+        assert ("incomplete", [401, 401], []) == (result.status, vendor.things(), result.notes)
+
+
+def test_an_endpoint_that_refuses_all_keys_leaves_them_to_the_others(desk: Desk, vendor: Tiny) -> None:
+    keys: list[str] = []
+
+    def open_to_all(asked: Asked) -> Any:
+        keys.append(asked.headers["authorization"])
+        return [{"id": 1}]
+
+    vendor.routes |= {"/closed": Answer.json({"error": "not for you"}, 401), "/things": open_to_all}
+    desk.env = {"ACME_KEYS": "key-1-long key-2-long key-3-long"}
+    connection = {"auth": {"tokens": {"values": "${secret.keys}"}}, "concurrency": 1}
+    closed = {"closed": {"for_each": {"it": [1, 2, 3]}, "get": "/closed", "query": {"of": "${it}"}}}
+    things = {f"things_{at}": "/things" for at in range(6)}
+    result = desk.collect({**closed, **things}, connection=connection, secrets={"keys": {"env": "ACME_KEYS"}})
+    assert ("incomplete", []) == (result.status, result.notes)
+    assert [2, 2, 2] == [keys.count(f"Bearer key-{at}-long") for at in (1, 2, 3)]
+    assert 3 + 2 == sum(target.startswith("/closed") for target in vendor.targets())
 
 
 def test_each_key_has_the_limit_to_itself(desk: Desk) -> None:

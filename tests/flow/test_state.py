@@ -10,7 +10,7 @@ import pytest
 from engine.app import Stop
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError, Stopped, StorageError
-from engine.flow.storage import owned
+from engine.flow.lease import held
 from tests.flow.desk import Desk, Tiny
 from tests.vendors.server import Asked
 
@@ -129,8 +129,10 @@ def test_without_any_state_it_is_said_what_keeps_some(desk: Desk) -> None:
 
 def test_nothing_is_reset_while_a_run_goes_on(desk: Desk) -> None:
     desk.collect(EVENTS)
-    with owned(desk.storage, "acme"), pytest.raises(StorageError, match="another run of acme is going on"):
+    ledger = desk.engine().storage.ledger()
+    with held(desk.storage, ledger, "acme"), pytest.raises(StorageError, match="another run of acme is going on"):
         desk.engine().reset("acme", "events")
+    ledger.close()
     assert 2 == len(desk.watermarks("events"))
 
 

@@ -47,6 +47,8 @@ def test_a_quarantined_row_says_what_broke_where_it_came_from_and_where_the_page
     lines = (tmp_path / "shop.yaml").read_text().splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "range:" in text)
     record = json.loads(row.pop("record"))
+    assert 12 == len(row.pop("id"))
+    assert row.pop("about")
     assert (3, 99.5) == (record["id"], record["score"])
     assert {
         "rule": "range",
@@ -55,13 +57,19 @@ def test_a_quarantined_row_says_what_broke_where_it_came_from_and_where_the_page
         "value": "99.5",
         "says": "score is above 10",
         "spec": f"{tmp_path}/shop.yaml:{line}:16",
+        "key": '{"id":3}',
+        "table": "things",
+        "table_spec": f"{tmp_path}/shop.yaml:8:5",
         "endpoint": "things",
         "collected_in": run,
+        "unit": "0000000-unit",
+        "unit_page": 1,
         "page": 1,
         "request": "GET /things?page=1",
         "row": 1,
         "run": result.run,
         "at": "2026-06-15T12:00:00Z",
+        "first": True,
     } == row
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -125,6 +126,16 @@ def test_a_file_with_a_password_is_refused_by_name() -> None:
     archive[archive.index(b"PK\1\2") + 8] |= 1  # and in the directory
     with pytest.raises(Undecodable, match=r"holds a\.json, which needs a password"):
         _decoded("zip+json", bytes(archive))
+
+
+def test_a_long_csv_takes_no_more_than_a_few_times_its_length() -> None:
+    row = b"%09d,some name here,someone@example.com,2026-01-01T00:00:00Z,12.5,a comment of some words\r\n"
+    data = b"id,name,email,created,score,comment\r\n" + b"".join(row % number for number in range(20_000))
+    tracemalloc.start()
+    chain("csv").decode(data, 10**9)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(data)
 
 
 def test_a_way_of_packing_that_takes_any_memory_is_refused() -> None:

@@ -52,9 +52,9 @@ def kept(root: Path) -> Iterator[tuple[str, str]]:
                 for number, frame in enumerate(frames(path))
             )
         elif path.suffix == ".parquet":
-            yield f"{name}#cells", "\n".join(_words(pl.read_parquet(path).to_dict(as_series=False)))
+            yield f"{name}#cells", "\n".join(words(pl.read_parquet(path).to_dict(as_series=False)))
         elif path.suffix == ".db":
-            yield f"{name}#rows", "\n".join(_words(_rows(path)))
+            yield f"{name}#rows", "\n".join(words(rows_of(path)))
         elif path.suffix == ".xlsx":
             with zipfile.ZipFile(path) as book:
                 yield from ((f"{name}#{part}", html.unescape(book.read(part).decode())) for part in book.namelist())
@@ -62,7 +62,8 @@ def kept(root: Path) -> Iterator[tuple[str, str]]:
             yield f"{name}#text", html.unescape(path.read_text())
 
 
-def _rows(path: Path) -> list[Any]:
+def rows_of(path: Path) -> list[Any]:
+    """The rows of every table of a ledger."""
     base = sqlite3.connect(path)
     try:
         tables = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -71,14 +72,15 @@ def _rows(path: Path) -> list[Any]:
         base.close()
 
 
-def _words(value: Any) -> Iterator[str]:
+def words(value: Any) -> Iterator[str]:
+    """Everything in a value as texts."""
     if isinstance(value, dict):
         for name, one in value.items():
             yield str(name)
-            yield from _words(one)
+            yield from words(one)
     elif isinstance(value, (list, tuple)):
         for one in value:
-            yield from _words(one)
+            yield from words(one)
     elif isinstance(value, bytes):
         yield value.decode("latin-1")
     elif value is not None:

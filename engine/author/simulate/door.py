@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -51,6 +52,11 @@ class Door(ThreadingHTTPServer):
     def __init__(self, answer: Callable[[Request], Page]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer = answer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed, or hung up, is no news; a defect is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def reach(self, url: str) -> str:
         """Where an address of the real vendor is answered: scheme and host become the first pieces of the path."""

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from engine.core.kinds.part import Part
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class About:
     """Table -> its `doc` on the page: what one row is."""
     types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Table -> column -> its declared type; a `json` column is a text that holds JSON."""
+    sealed: bool = False
+    """Whether the storage is encrypted: then nothing of the report may lie on a disk, not even for a moment."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Table -> a relative link from the report to the table's full file."""
 
@@ -42,6 +46,9 @@ class Output(Part):
     kind: ClassVar[str] = "outputs"
     suffix: ClassVar[str]
     """The ending of its file, with the dot."""
+    encrypt: bool = Field(
+        True, description="Whether its file is encrypted where the storage is; false leaves it readable to all."
+    )
 
     @abstractmethod
     def tables(self) -> Sequence[str]:
@@ -49,7 +56,7 @@ class Output(Part):
 
     @abstractmethod
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
-        """Write these tables to this file, in the order of their rows.
+        """Write these tables to this file, in the order of their rows and from front to back: it may be a pipe.
 
         The same tables give the same bytes. Raises Mistake when the page asks for what is not there.
         """

@@ -149,3 +149,11 @@ class Step(Part):
     def lookup(self) -> Lookup | None:
         """The file it reads."""
         return None
+
+    def masks(self) -> Sequence[str]:
+        """The columns whose values must not be shown as they came."""
+        return ()
+
+    def renames(self) -> Mapping[str, str]:
+        """Column -> its new name."""
+        return {}

@@ -39,8 +39,8 @@ class Tokens(Auth):
     """Sends one of several keys: that which may go soonest.
 
     Each has the rate limit to itself. One that the vendor pushes back (429, or 403 with nothing left) rests until it
-    may go on, while the others do; one that is refused (401) is left out for the rest of the run, which the report
-    says, as long as others remain.
+    may go on, while the others do; one that is refused (401) where another is taken is left out for the rest of the
+    run, which the report says. An endpoint that refuses all of them leaves none out.
 
     Misbehaving: A key that is pushed back rests until it may go on, one that is refused is left out and the report
     names its number; the last one is never left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -72,10 +73,13 @@ class Excel(Output):
         return list(dict.fromkeys(self.sheets.values()))
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
-        """Write sheet by sheet; rows wait in files beside the place until the workbook is put together."""
+        """Write sheet by sheet; rows wait in files beside the place, or in memory, until it is put together."""
         for one in self._beside():
             self._check(one, tables)
-        with TemporaryDirectory(dir=place.parent, prefix=".excel-") as scratch, workbook(place, scratch) as file:
+        with (
+            nullcontext() if about.sealed else _scratch(place) as scratch,
+            workbook(place, scratch) as file,
+        ):
             book = Book(file, about, self.rows)
             first = book.blank(COVER)
             for name, table in self.sheets.items():
@@ -105,3 +109,8 @@ class Excel(Output):
         for name in numbers:
             if not schema[name].is_numeric():
                 raise Mistake("excel", f"{name} holds no numbers", "give its column type: integer or float")
+
+
+def _scratch(place: Path) -> TemporaryDirectory[str]:
+    """A folder beside a place; who takes over from a run that was killed removes what is called so."""
+    return TemporaryDirectory(dir=place.parent, prefix=".excel-", suffix=".tmp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -53,6 +53,10 @@ class Mask(Step):
         columns = rows.collect_schema()
         known([self.column], columns)
         return rows.with_columns(each_value(self.column, columns[self.column], self._masked))
+
+    def masks(self) -> Sequence[str]:
+        """The column."""
+        return (self.column,)
 
     def _masked(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         import polars as pl

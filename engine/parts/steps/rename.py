@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -33,3 +34,7 @@ class Rename(Step):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise Mistake("column-exists", f'two columns would be called "{twice}"')
         return rows.rename({str(old): str(new) for old, new in self.columns.items()})
+
+    def renames(self) -> Mapping[str, str]:
+        """The new names."""
+        return {str(old): str(new) for old, new in self.columns.items()}

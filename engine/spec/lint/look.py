@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -13,7 +13,7 @@ from engine.core import select, sql
 from engine.core.errors import Mark, Mistake, Severity
 from engine.core.kinds import Part
 from engine.core.select import Jmes
-from engine.core.settle import Choice, Settling, inside
+from engine.core.settle import Choice, Settling
 from engine.core.template import Reference, Template, compile
 from engine.core.values import param_of
 from engine.spec.collect import Endpoint
@@ -49,7 +49,9 @@ class Look:
     def pipeline(self) -> Pipeline:
         """The page with all its options; a path that a param stands for is the param's default."""
         page = self.source.pipeline
-        names = {name for path in inside(page, Jmes) if (name := param_of(path))}
+        names = {name for _, path in self.leaves if isinstance(path, Jmes) and (name := param_of(path))}
+        if not names:
+            return page
         defaults = {name: page.params[name].default for name in names & set(page.params)}
         known = {name: str(value) for name, value in defaults.items() if _is_path(value)}
         settled: Pipeline = Settling({**dict.fromkeys(names, UNKNOWN), **known}, choose=False).of(page)
@@ -58,7 +60,12 @@ class Look:
     @cached_property
     def leaves(self) -> list[tuple[Loc, Any]]:
         """Every scalar of the page with its path in the long form."""
-        return list(leaves(self.source.pipeline, ()))
+        return leaves(self.source.pipeline, ())
+
+    @cached_property
+    def settled(self) -> list[tuple[Loc, Any]]:
+        """The same of the page with all its options."""
+        return leaves(self.pipeline, ())
 
     @cached_property
     def references(self) -> list[tuple[Loc, Template | str, Reference]]:
@@ -105,21 +112,28 @@ class Look:
         return found
 
 
-def leaves(value: Any, path: Loc) -> Iterator[tuple[Loc, Any]]:
+def leaves(value: Any, path: Loc) -> list[tuple[Loc, Any]]:
     """Every scalar below a value; parts stand below their word."""
-    if isinstance(value, Part):
-        path = (*path, type(value).word)
-    if isinstance(value, BaseModel):
+    found: list[tuple[Loc, Any]] = []
+    _gather(value, path, found)
+    return found
+
+
+def _gather(value: Any, path: Loc, found: list[tuple[Loc, Any]]) -> None:
+    if value is None or isinstance(value, (str, int, float)):  # most values are: a page has some thousands of them
+        found.append((path, value))
+    elif isinstance(value, BaseModel):
+        path = (*path, type(value).word) if isinstance(value, Part) else path
         for name, info in type(value).model_fields.items():
-            yield from leaves(getattr(value, name), (*path, info.alias or name))
+            _gather(getattr(value, name), (*path, info.alias or name), found)
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            yield from leaves(one, (*path, str(key)))
+            _gather(one, (*path, str(key)), found)
     elif isinstance(value, (list, tuple)):
         for number, one in enumerate(value):
-            yield from leaves(one, (*path, number))
+            _gather(one, (*path, number), found)
     else:
-        yield path, value
+        found.append((path, value))
 
 
 P = TypeVar("P", bound=Part)

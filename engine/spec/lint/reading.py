@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from engine.core import select
 from engine.core.errors import Mistake, nearest
-from engine.spec.lint.look import Found, Look, leaves
+from engine.spec.lint.look import Found, Look
 from engine.spec.read import Loc
 
 ANSWER = ("answer", "headers", "status")
@@ -39,7 +39,7 @@ def headers_in_capitals(look: Look) -> Iterator[Found]:
 
 def _reads(look: Look) -> Iterator[tuple[Loc, select.Jmes, Sequence[str]]]:
     """Each path that is read from an answer as a whole, with what it can start with."""
-    for path, text in leaves(look.pipeline, ()):
+    for path, text in look.settled:
         if isinstance(text, select.Jmes) and (known := _known(path)):
             yield path, text, known
 

@@ -182,7 +182,8 @@ class Book:
             self.notes.append(f"{sheet}: {many:,} cell{'s' if many > 1 else ''} of {column} written {says}")
 
 
-def workbook(place: Path, scratch: str) -> Workbook:
-    """A new workbook whose rows wait in a folder, not in memory, and in which no text becomes anything else."""
+def workbook(place: Path, scratch: str | None) -> Workbook:
+    """A new workbook whose rows wait in a folder, without one in memory, and in which no text becomes anything else."""
     plain = {"strings_to_urls": False, "strings_to_formulas": False, "strings_to_numbers": False}
-    return Workbook(str(place), {"constant_memory": True, "tmpdir": scratch, **plain})
+    waiting = {"constant_memory": True, "tmpdir": scratch} if scratch else {"in_memory": True}
+    return Workbook(str(place), {**waiting, **plain})

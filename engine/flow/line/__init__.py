@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -24,30 +18,35 @@ from urllib3.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from urllib3.util import parse_url
 
 from engine.core.errors import CollectionError, ConfigError
 from engine.core.kinds import TooLarge
 from engine.core.wire import Request
+from engine.flow.line.connection import WATCH, Exchange, Pool, TlsPool, pool_of
 from engine.flow.trust import Proxy, Trust, untrusted
 
 HEADERS = {"User-Agent": "engine", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 MOST_IDLE = 8
 """A thread keeps connections to so many hosts."""
 READ_BYTES = 65_536
+ONCE = urllib3.Retry(False, redirect=False)
+"""Whether to try again is not for the HTTP client to say."""
 PIECE_BYTES = 1_000_000
 """A compressed answer is unpacked in such pieces, so that its size can be watched."""
-WATCH_SECONDS = 0.05
-"""How often the exchanges under way are looked through for those whose time is up."""
-
-
-Connected = SimpleQueue[socket.socket | OSError | UnicodeError]
-"""Where a connection comes, or why there is none."""
 
 
 class Broken(Exception):
     """A try that brought no usable answer, with the reason in plain words."""
 
     fix = ""
+    origin: tuple[str, str, int] | None = None
+    """Who was asked."""
+
+    def __init__(self, words: str, *, reached: bool = True) -> None:
+        super().__init__(words)
+        self.reached = reached
+        """Whether there was a connection."""
 
 
 class Late(Broken):
@@ -76,103 +75,19 @@ class Answer:
     body: bytes
 
 
-@dataclass(eq=False)
-class Exchange:
-    """One request and its answer while they are under way."""
-
-    until: float
-    """On the monotonic clock."""
-    connection: HTTPConnection | None = None
-    is_sent: bool = False
-    """Whether there was a connection to send the request on."""
-    is_over: bool = False
-
-
-class Watch:
-    """Ends the exchanges whose time is up: the timeouts of a socket begin anew with each byte that drips in."""
-
-    def __init__(self) -> None:
-        self._under_way: set[Exchange] = set()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self.here = threading.local()
-        """The exchange of this thread."""
-
-    def begin(self, seconds: float) -> Exchange:
-        """An exchange of this thread that must end after so many seconds."""
-        exchange = self.here.exchange = Exchange(time.monotonic() + seconds)
-        with self._lock:
-            self._under_way.add(exchange)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
-                self._thread.start()
-        return exchange
-
-    def end(self, exchange: Exchange) -> None:
-        """It has ended."""
-        with self._lock:
-            self._under_way.discard(exchange)
-
-    def _look(self) -> None:
-        while True:
-            time.sleep(WATCH_SECONDS)
-            now = time.monotonic()
-            with self._lock:
-                late = [one for one in self._under_way if one.until < now]
-                self._under_way.difference_update(late)
-            for one in late:
-                one.is_over = True
-                if one.connection is not None and isinstance(one.connection.sock, socket.socket):
-                    with suppress(OSError):  # of TLS, too, what lies below: its own shutdown is not for two threads
-                        socket.socket.shutdown(one.connection.sock, socket.SHUT_RDWR)
-
-
-WATCH = Watch()
-
-
-class _Watched(HTTPConnection):
-    """A connection that its exchange knows, made in time even where looking up a name hangs."""
-
-    def _new_conn(self) -> socket.socket:
-        WATCH.here.exchange.connection = self
-        seconds = float(self.timeout) if isinstance(self.timeout, (int, float)) else Patience.connect
-        try:
-            return connected(self._dns_host, self.port or 80, seconds)
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "took too long") from error
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, str(error)) from error
-
-    def request(self, *args: Any, **settings: Any) -> None:
-        WATCH.here.exchange.connection = self
-        if self.sock is None:
-            self.connect()
-        WATCH.here.exchange.is_sent = True
-        super().request(*args, **settings)
-
-
-class _WatchedTls(_Watched, HTTPSConnection):
-    """The same in TLS."""
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
-
-
 class Line:
     """The connections of one thread; they are kept for the next exchange."""
 
     def __init__(self, trust: Trust) -> None:
         self._trust = trust
-        self._managers: dict[tuple[Proxy | None, str, bool], urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str, int | None, bool], urllib3.HTTPConnectionPool] = {}
+        self._proxies: dict[tuple[Proxy, str, bool], urllib3.ProxyManager] = {}
 
     def close(self) -> None:
         """Close all connections; what is under way in another thread is closed when it ends."""
-        for manager in tuple(self._managers.values()):
+        for pool in tuple(self._pools.values()):
+            pool.close()
+        for manager in tuple(self._proxies.values()):
             manager.clear()
 
     def exchange(
@@ -194,19 +109,18 @@ class Line:
         kind, content = request.content or ("", None)
         if patience.request <= 0:
             raise Late("no time is left for it")
-        exchange = WATCH.begin(patience.request)
+        exchange = WATCH.begin(patience.request, min(patience.connect, patience.request))
         answer = None
         try:
-            answer = self._manager(proxy, scheme, certified=certified).urlopen(
+            opened, target = self._way(proxy, url, scheme, certified=certified)
+            answer = opened.urlopen(
                 request.method,
-                url,
+                target,
                 body=content,
                 headers=_headers_of(request, kind),
                 redirect=False,
-                retries=False,
-                timeout=urllib3.Timeout(
-                    connect=min(patience.connect, patience.request), read=min(patience.read, patience.request)
-                ),
+                retries=ONCE,
+                timeout=min(patience.read, patience.request),
                 preload_content=False,
                 decode_content=False,
             )
@@ -225,19 +139,27 @@ class Line:
             if answer is not None:  # not read to its end
                 answer.close()
 
-    def _manager(self, proxy: Proxy | None, scheme: str, *, certified: bool) -> urllib3.PoolManager:
-        manager = self._managers.get((proxy, scheme, certified))
+    def _way(
+        self, proxy: Proxy | None, url: str, scheme: str, *, certified: bool
+    ) -> tuple[urllib3.ProxyManager | urllib3.HTTPConnectionPool, str]:
+        """What asks for an address, and the address as it is told to that."""
+        context = self._trust.context(certified=certified) if scheme == "https" else None
+        if proxy is None:
+            parts = parse_url(url)
+            place = (scheme, parts.host or "", parts.port, certified)
+            pool = self._pools.pop(place, None) or pool_of(*place[1:3], context)
+            self._pools[place] = pool
+            if len(self._pools) > MOST_IDLE:  # the first is the one that was used longest ago
+                self._pools.pop(next(iter(self._pools))).close()
+            return pool, parts.request_uri
+        manager = self._proxies.get((proxy, scheme, certified))
         if manager is None:
-            context = self._trust.context(certified=certified) if scheme == "https" else None
-            if proxy:
-                manager = urllib3.ProxyManager(
-                    proxy.address, num_pools=MOST_IDLE, proxy_headers=dict(proxy.header), ssl_context=context
-                )
-            else:
-                manager = urllib3.PoolManager(num_pools=MOST_IDLE, ssl_context=context)
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-            self._managers[proxy, scheme, certified] = manager
-        return manager
+            manager = urllib3.ProxyManager(
+                proxy.address, num_pools=MOST_IDLE, proxy_headers=dict(proxy.header), ssl_context=context
+            )
+            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+            self._proxies[proxy, scheme, certified] = manager
+        return manager, url
 
 
 def _place(url: str) -> tuple[str, str]:
@@ -294,10 +216,11 @@ def _broken(
     cause = error.original_error if isinstance(error, ProxyError) else error
     if isinstance(cause, NewConnectionError):  # before what it is a kind of: a timeout
         if isinstance(cause.__cause__, ConnectionRefusedError):
-            return Broken(f"no connection to {shown}: it was refused")
-        return Broken(f"no connection to {shown} ({cause.__cause__ or cause})")
+            return Broken(f"no connection to {shown}: it was refused", reached=False)
+        return Broken(f"no connection to {shown} ({cause.__cause__ or cause})", reached=False)
     if isinstance(cause, ConnectTimeoutError | TimeoutError | ReadTimeoutError) and not exchange.is_sent:
-        return Late(f"no connection to {shown} within {min(patience.connect, patience.request):g} s")
+        seconds = min(patience.connect, patience.request)
+        return Late(f"no connection to {shown} within {seconds:g} s", reached=False)
     if isinstance(cause, ReadTimeoutError) and patience.read < patience.request:
         return Late(f"nothing came for {patience.read:g} s")
     if isinstance(cause, ReadTimeoutError):
@@ -316,46 +239,6 @@ def refused(proxy: Proxy, words: str) -> Broken | CollectionError:
         fix = f"set its user: connection.proxy: http://${{secret.proxy_user}}:${{secret.proxy_password}}@{proxy.shown}"
         return CollectionError(f"the proxy {proxy.shown} wants to know who asks (status 407)", fix)
     return Broken(f"the proxy {proxy.shown} refused with {words.strip()}")
-
-
-def connected(host: str, port: int, seconds: float) -> socket.socket:
-    """Connect in a thread that is left behind when time is up: looking up a name has no timeout."""
-    made = Connected()
-    gone = threading.Event()
-    threading.Thread(target=_connect, args=(host, port, seconds, made, gone), daemon=True).start()
-    try:
-        found = made.get(timeout=seconds)
-    except Empty:
-        gone.set()
-        with suppress(Empty):
-            if isinstance(late := made.get_nowait(), socket.socket):
-                late.close()
-        raise TimeoutError from None
-    if not isinstance(found, socket.socket):
-        raise found
-    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return found
-
-
-def _connect(host: str, port: int, seconds: float, made: Connected, gone: threading.Event) -> None:
-    """Put a connection to one of the host's addresses, or what went wrong; each address gets its share of the time."""
-    until = time.monotonic() + seconds
-    found: socket.socket | OSError | UnicodeError = OSError("it has no address")
-    try:
-        addresses = list(dict.fromkeys(info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-    except (OSError, UnicodeError) as error:
-        made.put(error)
-        return
-    for at, address in enumerate(addresses):
-        try:
-            share = max(0.01, (until - time.monotonic()) / (len(addresses) - at))
-            found = socket.create_connection((str(address), port), share)
-            break
-        except OSError as error:  # raised where the connection is waited for
-            found = error
-    made.put(found)
-    if gone.is_set() and isinstance(found, socket.socket):
-        found.close()
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
