@@ -82,7 +82,7 @@ def _listen(ours: socket.socket, stop: Stop, text: str) -> None:
 
 
 def _end(stop: Stop, text: str) -> None:
-    said = {"cancelled": (CANCELLED, 130), "lost": (LOST, 1)}
+    said = {"cancelled": (CANCELLED, 130), "lost": (LOST, 5)}
     words, code = said.get(stop.why, (text, 130))
     _say(words, SHOW_CURSOR if sys.stderr.isatty() else "")
     os._exit(code)

@@ -4,7 +4,7 @@
     ├── SpecError         the page is wrong: mend the page                        exit 2
     ├── ConfigError       a param, secret, config file or command is wrong        exit 2
     ├── StorageError      storage is full, read-only, locked or damaged           exit 5
-    │   └── LeaseLost     another engine took over what this one was at work on   exit 1
+    │   └── LeaseLost     another engine took over what this one was at work on   exit 5
     ├── CollectionError   the vendor could not be read, or not wholly             exit 3
     ├── DataError         data broke an error-level rule beyond its tolerance     exit 4
     └── Stopped           a person or the system asked the run to stop            exit 130
@@ -125,7 +125,6 @@ class LeaseLost(StorageError):
     """Another engine took over the tool, as this one was not heard of for too long."""
 
     code: ClassVar[str] = "lease"
-    exit_code: ClassVar[int] = 1
 
 
 class CollectionError(EngineError):

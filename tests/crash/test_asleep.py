@@ -31,7 +31,7 @@ def test_who_slept_past_its_lease_publishes_nothing(bench: Bench, point: str) ->
         second = bench.take_over(before=HURRY)
         assert [] == bench.differs(second)
         first = sleeper.woken()
-    assert (1, "LeaseLost") == (first.exit_code, first.error.partition(":")[0])
+    assert (5, "LeaseLost") == (first.exit_code, first.error.partition(":")[0])
     assert bench.base.left == first.left
 
 
