@@ -82,7 +82,7 @@ def test(
     if as_json:
         click.echo(json.dumps(report, indent=1, ensure_ascii=False))
     else:
-        _show(report)
+        show(report)
     return 0 if report["holds"] else 1
 
 
@@ -101,7 +101,7 @@ def _counting() -> Callable[[Any], None]:
 COMMANDS: Sequence[click.Command] = (test,)
 
 
-def _show(report: Mapping[str, Any]) -> None:
+def show(report: Mapping[str, Any]) -> None:
     """The kills by their kind, and those that did not hold."""
     from engine.cli.text import clean, console, table
 

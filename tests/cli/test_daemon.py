@@ -158,12 +158,7 @@ def test_a_run_of_the_daemon_that_is_cancelled_is_not_started_again_for_its_time
 def test_an_interrupted_run_that_is_cancelled_is_no_longer_due(desk: Desk) -> None:
     _page(desk, NIGHTLY)
     _overdue()
-    held = desk.shop
-    held.hold_at = "/things"
-    started = desk.start("run", "shop", "--schedule", "nightly")
-    assert held.held.wait(20)
-    started.kill()
-    started.communicate()
+    desk.stopped(1, ["collect"], only=["things"], schedule="nightly")
     assert 0 == desk.engine("cancel", "latest").return_value
     [shown] = json.loads(desk.engine("schedules", "--json").stdout)
     assert (None, "cancelled") == (shown["due"], shown["last"]["status"])
@@ -204,6 +199,7 @@ def test_a_storage_that_cannot_be_used_is_told_once_and_does_not_end_the_daemon(
     _terminated(daemon)
 
 
+@pytest.mark.slow
 def test_a_page_with_mistakes_is_told_and_runs_when_it_is_mended(desk: Desk) -> None:
     _page(desk, OFTEN)
     broken = Path("pipelines/other.yaml")
@@ -216,9 +212,8 @@ def test_a_page_with_mistakes_is_told_and_runs_when_it_is_mended(desk: Desk) -> 
 
 
 def test_without_schedules_there_is_nothing_to_do(desk: Desk) -> None:
-    daemon = desk.start("daemon")
-    _, said = daemon.communicate(timeout=20)
-    assert (2, True) == (daemon.returncode, "no page here has schedules" in said)
+    answer = desk.engine("daemon")
+    assert (2, True) == (answer.return_value, "no page here has schedules" in answer.stderr)
 
 
 def test_schedules_are_listed_with_their_next_time_by_their_own_clocks(desk: Desk) -> None:

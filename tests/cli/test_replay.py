@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.shop import Desk
 from tests.house.source import ROOT
 
@@ -49,6 +51,7 @@ def _page(old: str, new: str) -> None:
     page.write_text(text.replace(old, new))
 
 
+@pytest.mark.slow
 def test_to_collect_reaches_for_the_network(desk: Desk) -> None:
     assert 77 == _deaf(desk, "collect", "shop").returncode
 
@@ -63,6 +66,7 @@ def test_a_replay_makes_the_same_tables_with_no_network(desk: Desk) -> None:
     assert (True, []) == (bool(result["replays"]), result["endpoints"])
 
 
+@pytest.mark.slow
 def test_process_makes_the_tables_of_a_changed_page_with_no_network(desk: Desk) -> None:
     desk.engine("run", "shop")
     _page(

@@ -209,6 +209,7 @@ def test_an_incomplete_run_is_shown_with_what_is_missing_and_fetched_alone(desk:
     assert (0, True) == (again.return_value, "nothing to go on with" in again.stdout)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_ended_by_cancel_from_another_process(desk: Desk) -> None:
     desk.shop.hold_at = LAST
     with desk.start("run", "shop") as started:
@@ -248,6 +249,7 @@ def test_a_second_run_names_the_first(desk: Desk) -> None:
     assert f"run {run}, process {started.pid}" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_hanging_request_is_left_within_two_seconds_with_the_command_that_goes_on(desk: Desk) -> None:
     desk.shop.hold_at = LAST
     started = desk.start("run", "shop", "-p", "color=light blue", "--fresh")
@@ -268,6 +270,7 @@ def _busy_seconds(process: subprocess.Popen[str]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.slow
 def test_a_long_computation_is_left_within_two_seconds_and_the_run_goes_on(desk: Desk) -> None:
     joins = " ".join(f"CROSS JOIN things t{number}" for number in range(1, 10))
     many = f"WITH many AS (SELECT t0.price AS p FROM things t0 {joins})"

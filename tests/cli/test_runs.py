@@ -168,6 +168,7 @@ def test_a_hint_names_the_command_as_it_was_called(desk: Desk, monkeypatch: pyte
     assert "look at the data: .venv/bin/engine show shop cheap" in desk.engine("run", "shop").stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_no_longer_running(desk: Desk) -> None:
     desk.shop.hold = True
     with desk.start("run", "shop") as started:

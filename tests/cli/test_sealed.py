@@ -188,7 +188,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("pattern", DAMAGED)
-@pytest.mark.parametrize("at", [9, 60, 200])
+@pytest.mark.parametrize("at", [pytest.param(9, marks=pytest.mark.slow), 60, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_damaged_file_is_named(sealed: Desk, pattern: str, at: int) -> None:
     place = _one(pattern)
     content = bytearray(place.read_bytes())

@@ -249,7 +249,7 @@ def records(fields: Fields) -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries({}, optional={name: fitting(shape) for name, shape in fields.items()})
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(PATHS | FILTERS | TESTS, st.sampled_from(["scalar", "list"]), st.data())
 def test_polars_finds_what_jmespath_finds(text: str, of: Of, data: st.DataObject) -> None:
     found, selection = translate(text, of=of), compile(text)

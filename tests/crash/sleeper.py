@@ -32,7 +32,7 @@ def hurry(job: Job) -> None:
 
 
 def nod_off(job: Job) -> None:
-    """In the process of a run: stand still at the point that the job's environment names, once, until the bed is gone."""
+    """In the process of a run: stand still once, at the point that the environment names, until the bed is gone."""
     hurry(job)
     before, left, bed = commit.hear, [job.env[SLEEPS_AT]], Path(job.env[BED])
     lock = threading.Lock()

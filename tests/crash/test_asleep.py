@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 import pytest
 
 from engine.author.crash.nursery import Nursery
+from engine.core.errors import LeaseLost
 from tests.crash.bench import BUSY, PATIENCE_SECONDS, Bench
 from tests.crash.sleeper import Sleeper
 
@@ -31,7 +32,7 @@ def test_who_slept_past_its_lease_publishes_nothing(bench: Bench, point: str) ->
         second = bench.take_over(before=HURRY)
         assert [] == bench.differs(second)
         first = sleeper.woken()
-    assert (5, "LeaseLost") == (first.exit_code, first.error.partition(":")[0])
+    assert (LeaseLost.exit_code, "LeaseLost") == (first.exit_code, first.error.partition(":")[0])
     assert bench.base.left == first.left
 
 

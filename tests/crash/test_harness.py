@@ -10,10 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from engine.author.crash import Matrix, Settings
+from engine.author.crash import Matrix, Report, Settings
 from engine.author.crash.job import Job
-from engine.author.crash.matrix import chosen
+from engine.author.crash.matrix import Tried, chosen
 from engine.cli.main import commands
+from engine.cli.test import show
 from engine.flow import kept, store
 from engine.flow.ledger import Ledger
 from tests.crash.words import Words, job, opening, page
@@ -57,15 +58,33 @@ def test_without_crash_it_says_what_there_is() -> None:
 
 
 @pytest.mark.slow
-def test_a_user_sees_kills_differences_and_repeated_requests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_user_sees_whether_a_page_holds_and_nothing_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["test", "--crash", "cequence", "--only", "events", "--points", "2", "--random", "2", "--seed", "3"]
-    screen = CliRunner().invoke(commands, words)
-    assert "every run ended as if nobody had been killed; seed 3" in screen.stdout, screen.output
-    said = json.loads(CliRunner().invoke(commands, [*words, "--json"]).stdout)
-    assert (True, 3, 2) == (
-        said["holds"],
-        said["seed"],
-        sum(one["kind"].startswith("at random") for one in said["tried"]),
-    )
-    assert [] == list(tmp_path.iterdir())
+    words = [
+        "test",
+        "--crash",
+        "cequence",
+        "--only",
+        "events",
+        "--points",
+        "1",
+        "--random",
+        "2",
+        "--seed",
+        "3",
+        "--json",
+    ]
+    said = json.loads(CliRunner().invoke(commands, words).stdout)
+    random = [one for one in said["tried"] if one["kind"].startswith("at random")]
+    assert (True, 3, 2, []) == (said["holds"], said["seed"], len(random), list(tmp_path.iterdir()))
+
+
+def test_a_screen_names_kills_differences_and_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = [Tried("frame kept", "frame kept 7", 1, ("marks", "current.json"), ("GET /a", "GET /b"), 1, 3)]
+    show(Report("page.yaml", 12, 40, 1.5, 1, 9, 0, tried, 60.0).as_json())
+    screen = " ".join(capsys.readouterr().out.split())
+    assert "frame kept 1 1 2 2 2 3 all 1 1 2 2 2 3" in screen
+    assert "killed at frame kept 7: marks, current.json; 2 requests repeated (at most 1), 3 missing" in screen
+    assert "1 runs did not hold; seed 9, 60 seconds" in screen

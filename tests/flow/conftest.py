@@ -1,6 +1,7 @@
 """A tiny vendor that is open for the length of a test, a desk to collect from it, and ledgers of either kind."""
 
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from engine.flow.ledger import Due, Ledger
 from tests.flow.desk import Desk, Tiny
-from tests.flow.mortal import Mortal, mortal
+from tests.flow.mortal import EVERY, Mortal, mother
 
 
 @pytest.fixture
@@ -45,10 +46,22 @@ def opened(place: Path | str) -> Iterator[Callable[..., Ledger]]:
         ledger.close()
 
 
-@pytest.fixture
-def mortals(tmp_path: Path, vendor: Tiny) -> Iterator[Mortal]:
-    with mortal(tmp_path, vendor) as opened:
+@pytest.fixture(scope="session")
+def parent() -> Iterator[subprocess.Popen[str]]:
+    with mother() as opened:
         yield opened
+
+
+@pytest.fixture
+def mortals(tmp_path: Path, vendor: Tiny, parent: subprocess.Popen[str]) -> Mortal:
+    return Mortal(tmp_path, vendor, parent)
+
+
+@pytest.fixture(params=[(5,), pytest.param(EVERY, marks=pytest.mark.slow)], ids=["one", "every"])
+def kills(request: pytest.FixtureRequest) -> Sequence[int]:
+    """The numbers of the commit points to be killed at: one in the midst, where the slow tests try them all."""
+    numbers: Sequence[int] = request.param
+    return numbers
 
 
 @pytest.fixture(scope="session")

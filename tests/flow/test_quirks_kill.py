@@ -106,6 +106,7 @@ def test_a_list_that_begins_with_the_newest_leaves_nothing_out(
 
 # https://github.com/elastic/beats/pull/52996: what is fetched for each record of a page was cut off, and the list went
 # on behind that page.
+@pytest.mark.slow
 def test_what_is_repeated_for_new_records_is_asked_for_all_of_them(desk: Desk, vendor: Held) -> None:
     vendor.routes["/issues"] = lambda asked: [row for row in DAYS if row["at"] >= dict(asked.query)["since"]]
     vendor.routes |= {f"/issues/{row['id']}": [row] for row in DAYS}
@@ -119,6 +120,7 @@ def test_what_is_repeated_for_new_records_is_asked_for_all_of_them(desk: Desk, v
     assert ([*range(1, 10)], ["2025-06-09T00:00:00Z"]) == (ids(desk), desk.watermarks("issues"))
 
 
+@pytest.mark.slow
 def test_a_value_that_moved_is_not_forgotten_before_its_report_was_kept(desk: Desk, vendor: Held) -> None:
     vendor.routes["/apis"] = DAYS[:4]
     vendor.routes |= {f"/apis/{row['id']}": [row] for row in DAYS[:4]}

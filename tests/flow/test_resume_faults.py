@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def ids(mortals: Mortal) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
+@pytest.mark.parametrize(
+    "status", [pytest.param(400, marks=pytest.mark.slow), pytest.param(404, marks=pytest.mark.slow), 410]
+)
 def test_a_list_whose_cursor_is_refused_is_read_from_its_start_again(
     mortals: Mortal, vendor: Tiny, status: int
 ) -> None:
@@ -174,7 +177,9 @@ def test_the_key_of_redacted_records_is_gone_when_their_endpoint_is_sealed(morta
     assert (64, False) == (len(before["key"]), "key" in after)
 
 
-def test_pages_that_did_not_change_are_taken_again_once(mortals: Mortal, vendor: Tiny) -> None:
+def test_pages_that_did_not_change_are_taken_again_once(
+    mortals: Mortal, vendor: Tiny, kills: Sequence[int]
+) -> None:
     def things(asked: Asked) -> Any:
         at = int(dict(asked.query).get("token", 0))
         if asked.headers.get("if-none-match") == f'"{at}"':
@@ -183,7 +188,7 @@ def test_pages_that_did_not_change_are_taken_again_once(mortals: Mortal, vendor:
 
     vendor.routes["/things"] = things
     page = mortals.page({"things": {**TOKENS, "conditional": True}})
-    same_after_every_kill(mortals, page, "things", points=PAGES)
+    same_after_every_kill(mortals, page, "things", points=PAGES, numbers=kills)
     mortals.anew()
     mortals.collect(page)
     mortals.killed(page, 2, later=2.0)

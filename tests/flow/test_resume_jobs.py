@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -42,9 +43,9 @@ def orders(**changes: Any) -> dict[str, Any]:
     return {"orders": {"job": job, "records": "rows"}}
 
 
-def test_a_job_goes_on_where_it_was(mortals: Mortal, vendor: Tiny) -> None:
+def test_a_job_goes_on_where_it_was(mortals: Mortal, vendor: Tiny, kills: Sequence[int]) -> None:
     page = mortals.page(orders())
-    same_after_every_kill(mortals, page, "orders", points=PAGES, repeated=1, begin=lambda: exporting(vendor))
+    same_after_every_kill(mortals, page, "orders", points=PAGES, begin=lambda: exporting(vendor), numbers=kills)
 
 
 def test_an_address_that_expired_meanwhile_is_asked_for_again_and_nothing_is_created(
@@ -71,6 +72,7 @@ def test_an_address_that_expired_meanwhile_is_asked_for_again_and_nothing_is_cre
     assert 1 == asked["GET /files/a?signature=1 "] == asked["GET /files/b?signature=1 "]
 
 
+@pytest.mark.slow
 def test_an_export_that_is_read_in_pages_goes_on_behind_them(mortals: Mortal, vendor: Tiny) -> None:
     def rows(asked: Asked) -> Any:
         at = int(dict(asked.query).get("token", 0))
@@ -93,6 +95,7 @@ def lines(first: int, count: int) -> str:
     return "".join(json.dumps({"id": number}) + "\n" for number in range(first, first + count))
 
 
+@pytest.mark.slow
 def test_the_pieces_of_a_file_are_kept_once(mortals: Mortal) -> None:
     (mortals.folder / "a.jsonl").write_text(lines(0, 2_500))
     (mortals.folder / "b.jsonl").write_text(lines(9_000, 10))
@@ -100,7 +103,15 @@ def test_the_pieces_of_a_file_are_kept_once(mortals: Mortal) -> None:
     same_after_every_kill(mortals, page, "things", points=PAGES)
 
 
-@pytest.mark.parametrize("now", [lines(0, 1_000) + lines(5_000, 600), lines(0, 900), ""])
+@pytest.mark.parametrize(
+    "now",
+    [
+        lines(0, 1_000) + lines(5_000, 600),
+        pytest.param(lines(0, 900), marks=pytest.mark.slow),
+        pytest.param("", marks=pytest.mark.slow),
+    ],
+    ids=["another", "shorter", "empty"],
+)
 def test_a_file_that_changed_meanwhile_is_read_from_its_start(mortals: Mortal, now: str) -> None:
     place = mortals.folder / "a.jsonl"
     place.write_text(now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -30,7 +31,9 @@ def ids(first: int, count: int) -> list[dict[str, Any]]:
     return [{"id": number} for number in range(first, first + count)]
 
 
-def test_a_fan_out_of_three_levels_goes_on_with_the_same_units(mortals: Mortal, vendor: Tiny) -> None:
+def test_a_fan_out_of_three_levels_goes_on_with_the_same_units(
+    mortals: Mortal, vendor: Tiny, kills: Sequence[int]
+) -> None:
     vendor.routes["/orgs"] = numbered([{"id": "a"}, {"id": "b"}, {"id": "c"}])
     for org, count in (("a", 2), ("b", 0), ("c", 1)):
         teams = [{"id": f"{org}{number}"} for number in range(count)]
@@ -50,7 +53,7 @@ def test_a_fan_out_of_three_levels_goes_on_with_the_same_units(mortals: Mortal, 
             },
         }
     )
-    same_after_every_kill(mortals, page, "orgs", "teams", "members", points=("frame kept",))
+    same_after_every_kill(mortals, page, "orgs", "teams", "members", points=("frame kept",), numbers=kills)
 
 
 @pytest.mark.slow
@@ -143,12 +146,14 @@ def moving(times: int) -> Any:
     return answer
 
 
-def test_a_list_that_is_read_once_more_goes_on_in_its_second_reading(mortals: Mortal, vendor: Tiny) -> None:
+def test_a_list_that_is_read_once_more_goes_on_in_its_second_reading(
+    mortals: Mortal, vendor: Tiny, kills: Sequence[int]
+) -> None:
     def begin() -> None:
         vendor.routes["/things"] = moving(1)
 
     page = mortals.page({"things": {"get": "/things", "records": "rows", "paginate": BY_NUMBER}})
-    same_after_every_kill(mortals, page, "things", points=("frame kept",), begin=begin)
+    same_after_every_kill(mortals, page, "things", points=("frame kept",), begin=begin, numbers=kills)
 
 
 @pytest.mark.slow
@@ -218,6 +223,7 @@ def test_a_unit_that_was_stopped_or_left_out_is_not_asked_again(mortals: Mortal,
     same_after_every_kill(mortals, mortals.page({"things": things}), "things", points=PAGES)
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_left_out_keeps_the_pages_that_came_before(mortals: Mortal, vendor: Tiny) -> None:
     vendor.routes["/a"] = numbered(ids(0, 3))
     vendor.routes["/b"] = Answer.json({"message": "not in your plan"}, 402)

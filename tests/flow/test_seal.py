@@ -77,7 +77,7 @@ def test_a_file_with_one_bit_changed_does_not_open(at: int, bit: int) -> None:
 
 
 @given(at=some.integers(0))
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_a_file_that_is_cut_short_does_not_open(at: int) -> None:
     seal, place = Seal(KEY, Path("/s")), Path("/s/a")
     kept = _packed(seal, place, bytes(CHUNK + 9))
@@ -167,7 +167,7 @@ def test_nothing_of_its_content_can_be_read(root: Path, kind: str) -> None:
 
 
 @given(at=some.integers(0), bit=some.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_a_segment_with_one_bit_changed_gives_no_wrong_page(root: Path, at: int, bit: int) -> None:
     path, seal = root / "bit.1.seg", Seal(KEY, root)
     path.write_bytes(_changed(_segment(path, seal), at, bit))
@@ -178,7 +178,7 @@ def test_a_segment_with_one_bit_changed_gives_no_wrong_page(root: Path, at: int,
 
 
 @given(at=some.integers(0))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_a_segment_that_is_torn_gives_its_whole_pages(root: Path, at: int) -> None:
     path, seal = root / "torn.1.seg", Seal(KEY, root)
     kept = _segment(path, seal)
@@ -221,7 +221,7 @@ def test_a_segment_of_which_a_power_cut_left_zeros_is_empty(root: Path) -> None:
 
 
 @given(at=some.integers(0), bit=some.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_a_part_with_one_bit_changed_gives_no_wrong_row(root: Path, at: int, bit: int) -> None:
     path, seal = root / "bit.parquet", Seal(KEY, root)
     path.write_bytes(_changed(_part(path, seal), at, bit))
@@ -230,7 +230,6 @@ def test_a_part_with_one_bit_changed_gives_no_wrong_row(root: Path, at: int, bit
 
 
 @given(at=some.integers(0))
-@settings(max_examples=100, deadline=None)
 def test_a_part_that_is_cut_short_does_not_open(root: Path, at: int) -> None:
     path, seal = root / "cut.parquet", Seal(KEY, root)
     kept = _part(path, seal)
