@@ -27,6 +27,10 @@ bench *words:
 fanout *words:
     .venv/bin/python bench/fanout.py "$@"
 
+# Kill runs of the pages at every kind of instant; CI tries a sample of this.
+crash *words:
+    for tool in cequence 42crunch apigee; do .venv/bin/engine test --crash $tool "$@" || exit 1; done
+
 # What it costs that nothing is lost: collecting with and without syncing, as a ratio.
 durable:
     .venv/bin/python bench/durable.py

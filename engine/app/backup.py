@@ -29,11 +29,12 @@ from engine.core.clock import rfc3339
 from engine.core.errors import ConfigError, Json, StorageError
 from engine.flow import archive
 from engine.flow.gone import keeping
-from engine.flow.ledger import Ledger, RunRecord
+from engine.flow.ledger import OPEN, Ledger, RunRecord
 from engine.flow.raw import frame_at, heads
 from engine.flow.storage import Storage, must_fit
 from engine.flow.store import fence_of
 from engine.flow.tied import FILE, WORD
+from engine.flow.writing import sync_folder
 
 SAID = "storage.json"
 PIECE = 1 << 20
@@ -92,7 +93,7 @@ class Backup:
         """What runs made otherwise, of those that were over where `ended`: one that goes on makes it anew."""
         for place in self._files(room, "*/*/*/*" if room == "quarantine" else "*/*/*"):
             record = self.runs.get(place.parent.name)
-            over = record is not None and record.status not in ("running", "interrupted")
+            over = record is not None and record.status not in OPEN
             if record and (
                 over or not ended or f"processed_data/{record.tool}/versions/{record.run}.json" in self.pinned
             ):
@@ -104,7 +105,7 @@ class Backup:
             is_segment = place.suffix == ".seg"
             if record is None or (is_segment and record.fence and fence_of(place) > record.fence):
                 continue
-            self._file(self._name(place), whole=is_segment and record.status in ("running", "interrupted"))
+            self._file(self._name(place), whole=is_segment and record.status in OPEN)
 
     def _logs(self) -> None:
         for place in self._files("logs", "*.jsonl"):
@@ -243,7 +244,8 @@ def _fill_ledger(storage: Storage, place: Path) -> None:
         plain.writelines(storage.seal.unpack(file, sealed))
     sealed.unlink()
     _must_be_new(storage)
-    ledger = storage.ledger()
+    # kept pages are there already: a storage would miss the ledger that is made here
+    ledger = storage.ledger() if storage.database else Ledger(storage.root / FILE, seal=storage.seal)
     try:
         ledger.load(copy)
     finally:
@@ -270,8 +272,4 @@ def _sync(root: Path) -> None:
     """Make sure that all names below a folder survive a power cut; the files do already."""
     for folder, _, names in os.walk(root):
         for place in [folder, *(os.path.join(folder, name) for name in names if folder == str(root))]:
-            number = os.open(place, os.O_RDONLY)
-            try:
-                os.fsync(number)
-            finally:
-                os.close(number)
+            sync_folder(place)

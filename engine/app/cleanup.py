@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.app import log
-from engine.app.spared import HOMES, OPEN, Piece, Spared
+from engine.app.spared import HOMES, Piece, Spared
 from engine.core.clock import rfc3339
 from engine.core.errors import ConfigError, Json, Mistake, StorageError, nearest
 from engine.core.values import Duration
 from engine.flow import gone
 from engine.flow.lease import held, holder
-from engine.flow.ledger import Ledger
+from engine.flow.ledger import OPEN, Ledger
 from engine.flow.plan import Plan
 from engine.flow.storage import Storage
 
@@ -115,7 +115,7 @@ class Cleanup:
                 self._take_out(ledger, tool, goes, check)
         return told
 
-    def _take_out(self, ledger: Ledger, tool: str, pieces: Iterable[Piece], check: Callable[[], None]) -> None:
+    def _take_out(self, ledger: Ledger, tool: str, pieces: Sequence[Piece], check: Callable[[], None]) -> None:
         """Take pieces out so that at every instant nothing that is named is missing.
 
         A version goes before the rows that it names, and the ledger says that kept pages are cleaned up before they go.
@@ -124,13 +124,13 @@ class Cleanup:
         for piece in pieces:
             by_kind.setdefault(piece.kind, []).append(piece)
         raw = by_kind.pop("raw", [])
+        runs = {one.run: one for one in ledger.runs(tool)}
+        for run in sorted({piece.run for piece in pieces}):  # else it could make again what goes
+            if run in runs and runs[run].status in OPEN:
+                ledger.abandon(run)
         for some in by_kind.values():
             gone.take_out(self.storage.root, [piece.place for piece in some], check)
         if raw:
-            runs = {one.run: one for one in ledger.runs(tool)}
-            for run in sorted({piece.run for piece in raw}):
-                if run in runs and runs[run].status in OPEN:
-                    ledger.abandon(run)
             ledger.note_cleaned(tool, [(piece.run, piece.place.parent.name) for piece in raw], rfc3339(self.before))
             gone.take_out(self.storage.root, [piece.place for piece in raw], check)
         for home in HOMES:

@@ -42,11 +42,18 @@ class Config(BaseModel):
     _unset: dict[tuple[str, ...], str] = PrivateAttr({})
     """(section, tool, name) -> the environment variable that is not set, for what was left to the next source."""
 
+    @field_validator("pipelines_dir", "storage", mode="before")
+    @classmethod
+    def _is_named(cls, place: Any) -> Any:
+        if place == "":
+            raise Mistake("config", "this is empty", "name a folder; the one that config.yaml lies in is .")
+        return place
+
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, text: str) -> str:
         if text:
-            from engine.flow.ledger.address import parted
+            from engine.flow.ledger import parted
 
             parted(text)
         return text

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from engine.app import log
-from engine.app.history import OPEN
 from engine.app.problem import block
 from engine.app.schedule import Planned, planned, ready, wakes
 from engine.core.clock import Clock, rfc3339
 from engine.core.errors import ConfigError, EngineError, Stopped, StorageError
 from engine.flow import storage
-from engine.flow.ledger import Due, Ledger
+from engine.flow.ledger import OPEN, Due, Ledger
 
 if TYPE_CHECKING:
     from engine.app.engine import Engine

@@ -91,10 +91,17 @@ class Engine(Keeping):
         return read_page(self.find(tool), self.registry)
 
     def find(self, tool: str | Path) -> Path:
-        """The file of a page, by path or by tool name."""
+        """The file of a page: by path, or by tool name in pipelines_dir, or else as the tool's last run had it."""
         from engine.app.tools import page_of
 
-        return page_of(self.pages, tool)
+        try:
+            return page_of(self.pages, tool)
+        except ConfigError:
+            from engine.app.history import last_page
+
+            if (known := last_page(self.storage, str(tool))) is None:
+                raise
+            return known
 
     @property
     def pages(self) -> Path:

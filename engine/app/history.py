@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.clock import Clock, read_instant, rfc3339
 from engine.core.errors import ConfigError, Json, StorageError, nearest
 from engine.flow.lease import held, holder
-from engine.flow.ledger import Collection, Due, Ledger, RunRecord, UnitRecord
-from engine.flow.resume import unfinished
+from engine.flow.ledger import OPEN, Collection, Due, Ledger, RunRecord, UnitRecord
+from engine.flow.resume import overtaken, unfinished
 from engine.flow.storage import Storage
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 LATEST = "latest"
 LOOK_SECONDS = 0.1
 """How often it is looked whether a run that was asked to end has ended."""
-OPEN = ("running", "interrupted")
-"""The status of a run that has not ended."""
 OVER = ("abandoned", "cancelled", "failed")
 """The status of a run that neither goes on nor can be completed."""
 WHOLE = "whole"
@@ -82,7 +81,7 @@ def record(storage: Storage, text: str, tool: str = "") -> dict[str, Json]:
             "endpoints": [
                 _endpoint(storage, ledger, one, name, mine.get(name)) for name in _names(ledger, one, sealed)
             ],
-            "completed_by": [each.run for each in ledger.runs(one.tool) if each.completes == one.run],
+            "completed_by": [each.run for each in ledger.runs(one.tool) if _completes(each, one)],
             "notes": (one.result or {}).get("notes", []),
         }
 
@@ -100,18 +99,32 @@ def resumable(storage: Storage, text: str) -> tuple[RunRecord, str]:
         status = status_of(storage, ledger, one)
         if status == "incomplete" and "collect" in one.work and not unfinished(ledger, one.tool, one.run):
             status = WHOLE
+        if status == "incomplete":
+            must_be_newest(ledger, one)
     again = f"begin anew: engine {'run' if '+' in one.work else one.work} {one.tool}"
     if status == "running":
         fix = f"wait until it has ended, or end it: engine cancel {one.run}"
         raise ConfigError(f"run {one.run} of {one.tool} is going on", fix)
     if status in OVER:
-        why = "a newer run began in its place" if status == "abandoned" else f"it {status}"
+        given_up = "a newer run began in its place, or its state was reset"
+        why = given_up if status == "abandoned" else f"it {status}"
         raise ConfigError(f"run {one.run} of {one.tool} does not go on: {why}", again)
     if status in ("interrupted", "incomplete") and "collect" not in one.work:
         raise ConfigError(f"run {one.run} of {one.tool} collects nothing, so there is nothing to go on behind", again)
     if status in ("interrupted", "incomplete") and not one.asked:
         raise ConfigError(f"run {one.run} of {one.tool} was begun by an older engine", again)
     return one, status
+
+
+def must_be_newest(ledger: Ledger, one: RunRecord) -> None:
+    """Raise ConfigError where an incomplete run cannot be completed: a newer one collected the same."""
+    if (found := overtaken(ledger, one.tool, one.run)) is None:
+        return
+    newer = ledger.run(found[0])
+    others = newer is not None and newer.status in (*OPEN, "incomplete")
+    fix = f"collect anew: engine run {one.tool}"
+    text = f"run {one.run} cannot be completed: run {found[0]} collected {found[1]} since then"
+    raise ConfigError(text, f"go on with that one: engine resume {found[0]}; or {fix}" if others else fix)
 
 
 def replayed(storage: Storage, text: str, tool: str) -> str:
@@ -167,6 +180,11 @@ def _end(storage: Storage, ledger: Ledger, one: RunRecord, now: str) -> None:
 
 
 # --- words
+
+
+def _completes(each: RunRecord, one: RunRecord) -> bool:
+    """Whether a run fills the gaps of another: one that is over before its end does not."""
+    return each.completes == one.run and each.status not in (*OPEN, *OVER)
 
 
 def _by_run(ledger: Ledger, tool: str) -> dict[str, list[Collection]]:
@@ -265,3 +283,16 @@ def _nothing(storage: Storage) -> ConfigError:
     return ConfigError(
         f"nothing ever ran in {storage.root}", "run a page first, or name another storage with --storage"
     )
+
+
+def last_page(storage: Storage, tool: str) -> Path | None:
+    """The page of a tool's newest run, where it is still there."""
+    if not storage.has_ledger:
+        return None
+    ledger = storage.ledger(only_read=True)
+    try:
+        newest = ledger.newest(tool, collecting=False)
+    finally:
+        ledger.close()
+    place = Path((newest.asked or {}).get("page", "")) if newest else Path()
+    return place if place.is_file() else None

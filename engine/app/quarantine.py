@@ -20,12 +20,11 @@ from engine.core.clock import rfc3339
 from engine.core.errors import ConfigError, Json, StorageError, nearest
 from engine.core.kinds import Rule
 from engine.flow.apart import FIRST, HIDDEN
-from engine.flow.ledger.waived import Waiver
+from engine.flow.ledger import Ledger, Waiver
 from engine.flow.storage import Storage, is_simulated
 
 if TYPE_CHECKING:
     from engine.core.registry import Registry
-    from engine.flow.ledger import Ledger
     from engine.flow.report import Result
     from engine.flow.store import Store
     from engine.spec.read import Source

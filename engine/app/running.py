@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from engine.app import log
 from engine.app.asked import Asked
 from engine.app.check import check_page
-from engine.app.history import OPEN
+from engine.app.history import must_be_newest
 from engine.app.stop import Stop
 from engine.core.clock import Clock, read_instant, rfc3339
 from engine.core.errors import ConfigError, EngineError, Json, LeaseLost, Stopped, StorageError
@@ -18,7 +18,7 @@ from engine.core.events import Event, Resumed, RunStarted, Sink
 from engine.core.values import Duration
 from engine.core.vendor import Vendor
 from engine.flow.lease import CANCELLED, Fence, held
-from engine.flow.ledger import Due, Ledger, RunRecord
+from engine.flow.ledger import OPEN, Due, Ledger, RunRecord
 from engine.flow.report import EXITS, Result, Status
 from engine.flow.run import Walk
 from engine.flow.storage import Storage, open_storage
@@ -122,6 +122,7 @@ class Running:
             if record.status in OPEN and not (why := self.asked.differences(record)):
                 return record, "", ""
             if record.status == "incomplete" and not (why := self.asked.differences(record)):
+                must_be_newest(ledger, record)
                 return None, record.run, ""
             fix = f"give the same -p as then, or collect anew: engine run {record.tool}"
             raise ConfigError(f"run {record.run} cannot go on: {'; '.join(why) or f'it is {record.status}'}", fix)

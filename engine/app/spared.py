@@ -12,14 +12,13 @@ from pathlib import Path
 from engine.core.clock import read_instant
 from engine.core.errors import Json, StorageError
 from engine.flow.gone import size_of
-from engine.flow.ledger import Collection, Ledger, RunRecord
+from engine.flow.ledger import OPEN, Collection, Ledger, RunRecord
 from engine.flow.made import definition
 from engine.flow.plan import Plan
 from engine.flow.publish import VERSIONS, Shelf
 from engine.flow.storage import Storage
 from engine.flow.writing import read_json
 
-OPEN = ("running", "interrupted")
 HOMES = ("processed_data", "quarantine", "reports", "raw_data")
 YOUNG = "not old enough"
 CURRENT = "current"

@@ -8,7 +8,8 @@ from contextlib import suppress
 from engine.core import jsontext
 from engine.core.errors import ConfigError, Json, SpecError, nearest
 from engine.flow.lease import held
-from engine.flow.ledger import Mark
+from engine.flow.ledger import OPEN, Ledger, Mark, RunRecord
+from engine.flow.resume import overtaken, unfinished
 from engine.flow.storage import Storage
 from engine.spec.collect import Endpoint
 from engine.spec.model import Pipeline
@@ -47,6 +48,7 @@ def reset(
 ) -> dict[str, Json]:
     """Forget how far an endpoint was read, of all its parents or one; gives what was forgotten and what comes of it.
 
+    A run that was interrupted, or is incomplete, does not go on behind it: it would read on where it was.
     Raises ConfigError for what is not there, StorageError while a run of the tool goes on.
     """
     page: Pipeline | None = None
@@ -62,17 +64,33 @@ def reset(
             marks = ledger.marks(tool)
             known = not again or any(mark.endpoint == endpoint for mark in marks)
             chosen = _chosen(marks, tool, endpoint, parent, page) if known else []
+            over = _give_up(ledger, tool)
             ledger.reset(tool, endpoint, {mark.partition for mark in chosen})
     finally:
         ledger.close()
     said = page.endpoints.get(endpoint) if page else None
     parents = [*dict.fromkeys(words(mark.binding) for mark in chosen if mark.binding)]
-    return {"endpoint": endpoint, "parents": parents, "forgotten": len(chosen), "next": _next(endpoint, said)}
+    told = {"endpoint": endpoint, "parents": parents, "forgotten": len(chosen), "abandoned": over}
+    return {**told, "next": _next(endpoint, said)}
 
 
 def words(binding: Json) -> str:
     """A partition in words, as reports name it; an empty text where the endpoint is repeated for nothing."""
     return ", ".join(f"{alias} {jsontext.canonical(value)}" for alias, value in binding.items())
+
+
+def _give_up(ledger: Ledger, tool: str) -> list[str]:
+    """Abandon every run that could go on and move marks; gives those, oldest first."""
+    runs = [one for one in ledger.runs(tool) if "collect" in one.work]
+    over = [one.run for one in runs if one.status in OPEN or (one.status == "incomplete" and _is_open(ledger, one))]
+    for run in over:
+        ledger.abandon(run)
+    return sorted(over)
+
+
+def _is_open(ledger: Ledger, one: RunRecord) -> bool:
+    """Whether an incomplete run can still be completed."""
+    return bool(unfinished(ledger, one.tool, one.run)) and overtaken(ledger, one.tool, one.run) is None
 
 
 def _chosen(marks: list[Mark], tool: str, endpoint: str, parent: str | None, page: Pipeline | None) -> list[Mark]:

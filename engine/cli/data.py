@@ -130,7 +130,8 @@ def state(
         from engine.cli.text import clean, count
 
         of = f" of {', '.join(found['parents'])}" if parent else ""
-        click.echo(clean(f"{count(found['forgotten'], 'mark')}{of} forgotten; {found['next']}"))
+        over = f"; given up: {', '.join(found['abandoned'])}" if found["abandoned"] else ""
+        click.echo(clean(f"{count(found['forgotten'], 'mark')}{of} forgotten; {found['next']}{over}"))
     else:
         from engine.cli.text import console, table
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,8 +78,9 @@ class Lines:
                 self.say(f"report {event.report}: {event.path}")
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        click.echo(clean(text), err=True)
+        """Print one line; a run does not end because nobody listens any more."""
+        with suppress(OSError):
+            click.echo(clean(text), err=True)
 
 
 def _began(event: events.RunStarted) -> str:

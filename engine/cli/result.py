@@ -75,8 +75,8 @@ def _ended(endpoint: Mapping[str, Json], told: Sequence[str]) -> str:
 
 
 def _untold(texts: Sequence[str], told: Sequence[str]) -> list[str]:
-    """Those that do not only repeat an error, which stands below with its mend."""
-    return [text for text in texts if not any(text.endswith(one) for one in told)]
+    """All of them, or none where they only repeat errors, which stand below with their mends."""
+    return list(texts) if any(not any(text.endswith(one) for one in told) for text in texts) else []
 
 
 def _errors(result: Mapping[str, Json]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,11 +137,14 @@ def _walk(
 def told(result: Any, page: str, as_json: bool, options: str, *, has_params: bool) -> int:
     """Print what a run did; gives its exit code."""
     from engine.cli.result import show
+    from engine.cli.text import heard
 
-    if as_json:
-        click.echo(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
-    else:
-        show(result.as_json(), page, options, has_params=has_params)
+    with heard():
+        if as_json:
+            click.echo(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
+        else:
+            show(result.as_json(), page, options, has_params=has_params)
+        sys.stdout.flush()
     return int(result.exit_code)
 
 

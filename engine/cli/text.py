@@ -6,7 +6,8 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,16 @@ MOST_GAPS = 3
 def clean(text: Any) -> str:
     """The text without control characters: a vendor's record must not move the cursor."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in str(text))
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is printed inside changes no exit code, also where nobody reads it or its file is full."""
+    try:
+        yield
+    except OSError:
+        # What is left in the buffer must not complain at the end of the process, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Screen(Console):

@@ -73,7 +73,7 @@ class Request:
     media: Media = "json"
     """How the body goes."""
     hides_query: bool = False
-    """Whether its query stays out of what is shown and kept, as it may be what lets somebody in."""
+    """Whether its query and body stay out of what is shown and kept, as they may be what lets somebody in."""
     path: Pairs = ()
     """What was put into the places of its address."""
 

@@ -61,19 +61,22 @@ HIDDEN = (FIRST, "about")
 """Columns of the files that nobody is shown."""
 
 
-def abouts(table: str, keys: pl.Series, records: pl.Series | None = None) -> pl.Series:
-    """Which row each is, as a number that stays the same from run to run: of its key, without one of its record."""
+def abouts(naming: bytes, table: str, keys: pl.Series, records: pl.Series | None = None) -> pl.Series:
+    """Which row each is, as a number that stays the same from run to run: of its key, without one of its record.
+
+    Who does not know the key `naming` cannot guess from it what is masked in the row.
+    """
     texts = keys if records is None else pl.select(pl.coalesce(keys, records)).to_series()
-    begin = hashlib.sha256(table.encode() + b"\n")
+    begin = hashlib.blake2b(table.encode() + b"\n", digest_size=8, key=naming)
     return pl.Series("about", [_number(begin, text) for text in texts], dtype=pl.UInt64)
 
 
-def _number(begin: hashlib._Hash, text: str | None) -> int | None:
+def _number(begin: hashlib.blake2b, text: str | None) -> int | None:
     if text is None:
         return None
     known = begin.copy()
     known.update(text.encode())
-    return int.from_bytes(known.digest()[:8], "big")
+    return int.from_bytes(known.digest(), "big")
 
 
 def named(rule: str, column: str | None, says: str, about: int) -> str:
@@ -97,6 +100,8 @@ class Apart:
     spans: Sequence[Span] = ()
     paths: Mapping[str, str] | None = None
     """Column -> path, for the cells of files."""
+    naming: bytes = b""
+    """What rows that are set apart are named with."""
     rows: int = 0
     _writer: PartWriter = field(init=False)
     _waiting: PartWriter = field(init=False)
@@ -207,6 +212,7 @@ class Again:
     """Which of the rows that are set apart came again: of those, a later run told something newer."""
 
     table: str
+    naming: bytes
     merger: Merger
     awaited: pl.Series
     """`about` of the rows set apart before the rules were asked."""
@@ -219,13 +225,13 @@ class Again:
         if merger.mode != "upsert" or not (apart.before or len(merger.starts) > 1):
             return None
         rejected = merger.numbered(apart.rejected()).select("about", RUN)
-        return cls(apart.table, merger, apart.awaited(), [rejected])
+        return cls(apart.table, apart.naming, merger, apart.awaited(), [rejected])
 
     def still(self, frame: pl.DataFrame, broken: pl.DataFrame) -> pl.DataFrame:
         """Of broken rules of some rows of a table, those of rows that did not come again."""
         if self.awaited.len():
             newest = self.merger.newest(frame)
-            came = newest.select(abouts(self.table, key_texts(newest, self.merger.key)), RUN)
+            came = newest.select(abouts(self.naming, self.table, key_texts(newest, self.merger.key)), RUN)
             self._came.append(came.filter(pl.col("about").is_in(self.awaited.implode())))
         if broken.height:
             gone = self.merger.outlived(frame)

@@ -60,7 +60,7 @@ class Assembly:
     def _rejects(self) -> Rejects:
         rules = [placed.rule for placed in self.around.rules(self.name, self.table)]
         place = partial(self.around.place, "tables", self.name)
-        return Rejects(self.name, self.table.columns, self.around.masked(self.table), rules, place)
+        return Rejects(self.name, self.table.columns, self.around.masked(self.table), rules, place, self.around.naming)
 
     @cached_property
     def _reshaper(self) -> Reshaper | None:
@@ -103,6 +103,7 @@ class Assembly:
             contracts,
             self.around.waived(self.name),
             self.around.masked(self.table),
+            self.around.naming,
         )
         self._write(sorter, merger, validator, wanted, taken)
 
@@ -283,7 +284,7 @@ class Assembly:
             fresh, same_key, left_out, repeated = merger.arrived(frame)
             self.made.repeated += repeated
             good, bad = validator.split(fresh, same_key)
-            keyless += keyless_rows(good, table.key)
+            keyless += keyless_rows(good, table.key, merger.same)
             self.made.quarantined += bad[AT].n_unique()
             self.apart.add(again.still(frame, bad) if again else bad)
             merged = merger.merged(frame, good, left_out)

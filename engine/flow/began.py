@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from engine.core import jsontext
 from engine.core.clock import read_instant, rfc3339
-from engine.core.errors import CollectionError, Json
+from engine.core.errors import CollectionError, Json, Mark
 from engine.core.kinds import Cursor
 from engine.flow.kept import windows_as_json, windows_of
 from engine.flow.ledger import Collection, Ledger, UnitRecord
@@ -104,7 +104,7 @@ def progress_of(said: Mapping[str, Json], cursor: Cursor = None) -> Progress:
         request=said.get("request", ""),
         sweep=said.get("sweep", 0),
         missing=said.get("missing", ""),
-        failure=CollectionError(failure[0], failure[1], context=failure[2]) if failure else None,
+        failure=_failed(*failure) if failure else None,
         skipped=list(said.get("skipped", ())),
         stops=said.get("stops", ""),
         stale=said.get("stale", False),
@@ -112,9 +112,13 @@ def progress_of(said: Mapping[str, Json], cursor: Cursor = None) -> Progress:
     )
 
 
-def _failure(error: Exception) -> list[Json]:
-    context = jsontext.plain(dict(getattr(error, "context", {})))
-    return [getattr(error, "message", str(error)), getattr(error, "fix", ""), context]
+def _failure(error: CollectionError) -> list[Json]:
+    return [error.message, error.fix, jsontext.plain(dict(error.context)), error.mark and asdict(error.mark)]
+
+
+def _failed(message: str, fix: str, context: Json, mark: Json = None) -> CollectionError:
+    """What made a unit missing; an older engine did not write down its mark."""
+    return CollectionError(message, fix, Mark(**mark) if mark else None, context)
 
 
 # --- what is known of an endpoint when it begins

@@ -17,7 +17,7 @@ from engine.core.events import EndpointEnded, EndpointStarted, Sink, Skipped, Un
 from engine.flow.again import Earlier
 from engine.flow.ahead import LISTEN_SECONDS
 from engine.flow.answer import of_request
-from engine.flow.began import begun, ended, state_as_json
+from engine.flow.began import begun, chain, ended, state_as_json
 from engine.flow.fetch import Fetcher, Route
 from engine.flow.files import Files
 from engine.flow.lease import ALONE, Fence
@@ -138,14 +138,19 @@ class Crawler:
         self.ended.put((sweep, unit, made))
 
     def _release(self, sealed: Mapping[str, Collection]) -> None:
-        """Move the marks of endpoints that others are repeated for, but where something below them is missing."""
+        """Move the marks of endpoints that others are repeated for, but where something below them is missing.
+
+        Where a table appends its records, all of its marks or none: they are read once more then, or they are not.
+        """
         for name, sweep in self.sweeps.items():
             under = below(self.plan.pipeline, name)
             if not under or any(one not in sealed or one in self.unread for one in under):
                 continue
             missing = (unit for one in under for unit in self.sweeps[one].lost())
             lost = {self.plan.partition(name, unit.binding) for unit in missing}
-            self.ledger.move(self.plan.pipeline.tool, name, sweep.moved(lost))
+            if sweep.kinds and not (lost and self.plan.is_appended(name)):
+                runs = () if lost else chain(self.resume.every, sealed[name])
+                self.ledger.move(self.plan.pipeline.tool, name, sweep.moved(lost), runs)
 
     def _next(self) -> Ended:
         """The next unit that ended; raises a stop, and gives units up, also while all of them hang."""
@@ -190,7 +195,7 @@ class Crawler:
         if asked.name in self.resume.sealed:
             sealed[asked.name] = self.resume.sealed[asked.name]
             self._judge(sweep)
-            self._forget_key(sweep)
+            self._forget_keys(sweep, sealed[asked.name])
             return sweep
         if asked.skipped:
             self.emit(Skipped(asked.name, "endpoint", asked.skipped))
@@ -259,20 +264,27 @@ class Crawler:
         rows = sum(progress.rows - progress.before[1] for progress in sweep.ended.values())
         completes = self.run.completes if self.resume.base(name) else ""
         told = sweep.missing, sweep.skipped, completes
-        collection = Collection(self.run.id, name, not sweep.missing, rows, pages, *told)
+        waits = bool(below(self.plan.pipeline, name) and sweep.kinds)
+        collection = Collection(self.run.id, name, not sweep.missing, rows, pages, *told, released=not waits)
         self.lanes.close(name)
-        marks = sweep.seen() if below(self.plan.pipeline, name) else sweep.marks()
+        marks = sweep.seen() if waits else sweep.marks()
         units = self.noting.take(name)
         self.ledger.seal(self.plan.pipeline.tool, collection, marks, units, forget=sweep.forget())
-        self._forget_key(sweep)
+        self._forget_keys(sweep, collection)
         sealed[name] = collection
         self.emit(EndpointEnded(name, pages, rows, sweep.missing))
 
-    def _forget_key(self, sweep: Sweep) -> None:
-        """Nothing goes on behind what is sealed: what its redacted records are known by is worth nothing from here."""
-        if sweep.state.key:
-            sweep.state.key = ""
-            self.ledger.begin_sweep(self.run.id, sweep.asked.name, state_as_json(sweep.state, sweep.units), ())
+    def _forget_keys(self, sweep: Sweep, collection: Collection) -> None:
+        """What redacted records are known by is worth nothing where no run can go on behind them any more."""
+        if not sweep.state.key:
+            return
+        incomplete = [one.run for one in self.resume.every if one.endpoint == collection.endpoint and not one.complete]
+        runs = {*incomplete, self.run.id}.difference(() if collection.complete else self.resume.runs)
+        for run in sorted(runs, reverse=True):
+            state, _ = self.ledger.sweep(run, collection.endpoint) or (None, [])
+            if not state or not state.pop("key", ""):  # nor have those before it
+                break
+            self.ledger.begin_sweep(run, collection.endpoint, state, ())
 
     def _emptied(self, asked: Asked) -> tuple[str, ...]:
         """A full read that finds nothing where there was something: the vendor is more likely wrong than empty."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.core import commit
 from engine.core.errors import StorageError
+from engine.flow.writing import sync_folder
 
 GONE = ".gone"
 """The folder below a storage in which lies what is no longer part of it."""
@@ -52,7 +53,7 @@ def take_out(root: Path, places: Iterable[Path], check: Callable[[], None] = lam
             commit.point("taken out")
             touched.add(place.parent)
         for folder in touched:
-            _sync(folder)
+            sync_folder(folder)
     except OSError as error:
         raise _refused(error, root) from error
 
@@ -82,14 +83,6 @@ def size_of(place: Path) -> tuple[int, int]:
         with suppress(FileNotFoundError):  # of a run that has just begun, where nothing is to be taken out
             sizes.append(file.stat().st_size)
     return len(sizes), sum(sizes)
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _refused(error: OSError, root: Path) -> StorageError:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
 
+from engine.core import jsontext, redact, template
 from engine.core.clock import Clock
 from engine.core.errors import CollectionError, Json
 from engine.core.events import Sink, Waiting
 from engine.core.select import SelectError
+from engine.core.settle import inside
 from engine.core.values import Duration
 from engine.core.wire import Page, Request, as_text, request_to
-from engine.flow.plan import Asked, Plan, one_of_many, sent
-from engine.spec.job import Ask, Fetch, Poll
+from engine.flow.plan import Asked, Plan, one_of_many, sent, templates_in
+from engine.spec.collect import Endpoint
+from engine.spec.job import Ask, Create, Fetch, Job, Poll
+
+TOKEN = re.compile(r"token|secret|passw|signature|credential|cookie|session", re.IGNORECASE)
+"""What has such a name lets somebody in."""
+OPENS = re.compile(r"\?.*=|//[^/?#]*@")
+"""An address that may do so: one with a query, or with a name and password."""
+WHOLE = "*"
+"""In the place of names: everything."""
 
 
 class Failed(Exception):
@@ -33,39 +45,33 @@ class Export:
     """Gives the answer of a request of the job, whose status is a success; the word is its step."""
     clock: Clock
     emit: Sink
-    kept: Callable[[Request, str], Page | None] = lambda request, step: None
-    """The answer of a step that was kept before."""
-    keep: Callable[[Page, str], None] = lambda page, step: None
-    """Keeps the answer of a step that the job goes on with: what was created is never created twice."""
+    kept: Mapping[str, Json] | None = None
+    """What `keep` kept of a job before: that one is not created again."""
+    keep: Callable[[Page, Mapping[str, Json]], None] = lambda page, needed: None
+    """Keeps what the requests behind an answer need of it: what was created is never created twice."""
 
-    def ready(self, *, anew: bool = False) -> tuple[Page | None, dict[str, Json]] | None:
+    def ready(self) -> tuple[Page | None, dict[str, Json]] | None:
         """The page that names the files and what `${job.…}` stands for; None where there is nothing to fetch.
 
-        What was kept is not asked for again; `anew` that is only what created the job. Raises CollectionError where it
-        is not ready in time, and from Failed where it never will be.
+        Raises CollectionError where it is not ready in time, and from Failed where it never will be.
         """
         job = self.asked.endpoint.job
         assert job
-        named: dict[str, Json] = {}
+        named: dict[str, Json] = dict(self.kept or {})
         page = None
-        if job.create:
-            request = self.request(job.create, named)
-            before = self.kept(request, "create")
-            page = before or self.ask(request, "create")
+        if job.create and self.kept is None:
+            page = self.ask(self.request(job.create, named), "create")
             named = _named(page, job.create.read, "id")
-            if before is None:
-                self.keep(page, "create")
+            needed = keepable(self.asked.endpoint, job, page, named)
+            if needed is not None:
+                self.keep(page, needed)
         if job.poll:
-            page = self._polled(job.poll, named, anew=anew)
+            page = self._polled(job.poll, named)
             if job.poll.empty and _read(page, job.poll.empty, "empty"):
                 return None
             named |= _named(page, job.poll.read, "result")
         if job.locate:
-            request = self.request(job.locate, named)
-            before = None if anew else self.kept(request, "locate")
-            page = before or self.ask(request, "locate")
-            if before is None:
-                self.keep(page, "locate")
+            page = self.ask(self.request(job.locate, named), "locate")
         return page, named
 
     def files(self, fetch: Fetch, page: Page | None, named: Mapping[str, Json]) -> Iterator[Request]:
@@ -89,13 +95,10 @@ class Export:
         scope = {**self.scope, "job": named}
         with one_of_many():
             request = self.plan.compose(self.asked, scope, *ask.way, ask.query, ask.header)
-            return replace(request, body=sent(ask.body, scope))
+            return replace(request, body=sent(ask.body, scope), hides_query=_hides(ask))
 
-    def _polled(self, poll: Poll, named: Mapping[str, Json], *, anew: bool) -> Page:
+    def _polled(self, poll: Poll, named: Mapping[str, Json]) -> Page:
         request = self.request(poll, named)
-        before = None if anew else self.kept(request, "poll")
-        if before:
-            return before
         until = self.clock.now() + poll.deadline.seconds
         while True:
             page = self.ask(request, "poll")
@@ -110,12 +113,56 @@ class Export:
                 text = f"{request.describe()}: the export was not ready after {poll.deadline}"
                 raise CollectionError(text, "raise poll.deadline, or ask for less at once")
             self._wait(poll.every)
-        self.keep(page, "poll")
         return page
 
     def _wait(self, every: Duration) -> None:
         self.emit(Waiting(self.asked.name, every.seconds, "the export is not ready"))
         self.clock.wait(every.seconds)
+
+
+def keepable(endpoint: Endpoint, job: Job, page: Page, named: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    """What is needed of the answer that created a job behind it, to be written down.
+
+    None where that is the answer itself, or holds what must not be kept: what signs requests, an address that lets
+    somebody in, a cookie, a field that is redacted. Such a job is created once more where its run was killed.
+    """
+    create, fetch, later = job.create, job.fetch, [one for word, one in job.steps.items() if word != "create"]
+    if not (job.poll or job.locate) and (fetch.urls or (fetch.decode and fetch.decode.by)):
+        return None
+    wanted, in_headers = _wanted(later), _wanted([one.header for one in later])
+    needed = named if WHOLE in wanted else {name: value for name, value in named.items() if name in wanted}
+    words = f"{create.read if create else ''} {' '.join(needed)}"
+    is_open = TOKEN.search(words) or in_headers & {*needed, WHOLE} or any(map(OPENS.search, inside(needed, str)))
+    if needed and (is_open or any(_bare(page, create, endpoint).get(name) != one for name, one in needed.items())):
+        return None
+    return needed
+
+
+def _wanted(value: Any) -> set[str]:
+    """The names that templates in it read of the job."""
+    every = (one for text in templates_in(value) for one in template.compile(text).references)
+    return {one.path[0] if one.path else WHOLE for one in every if one.namespace == "job"}
+
+
+def _bare(page: Page, create: Create | None, endpoint: Endpoint) -> Mapping[str, Json]:
+    """What is read of the answer where all that is redacted is taken out of it, at any depth."""
+    body = page.body
+    with suppress(jsontext.NoJson):
+        answer = jsontext.read(body) if body.strip() and endpoint.redact else None
+        for rule in endpoint.redact:
+            answer = redact.redact(answer, f"**.{rule.path.removeprefix('**.')}", redact.drop)
+        body = jsontext.write(answer) if answer is not None else body
+    try:
+        return _named(replace(page, body=body), create.read if create else None, "id")
+    except CollectionError:
+        return {}
+
+
+def _hides(ask: Ask) -> bool:
+    """Whether query and body are from a job's answer, or its whole address is: who knows them may often do the same."""
+    first, *_ = (*template.compile(ask.way[1] or "").pieces, "")
+    is_the_vendors = not isinstance(first, str) and any(one.namespace == "job" for one in first.references)
+    return is_the_vendors or bool(_wanted([ask.query, ask.body]))
 
 
 def _named(page: Page, read: str | None, word: str) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from engine.core import jsontext
 from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json
 from engine.core.window import Window
@@ -39,8 +40,8 @@ class Replay:
     """How its last sweep began, where that is not the first."""
     sweep: int = 0
     """The number of its last sweep."""
-    answers: dict[str, Place] = field(default_factory=dict)
-    """Of a job: step -> the answer that the job goes on with."""
+    job: Place | None = None
+    """Of a job that was created: what the requests behind it need."""
     is_settled: bool = False
     """Whether it is written down that its last sweep is whole."""
     failed: Mapping[str, Json] = field(default_factory=dict)
@@ -53,11 +54,11 @@ class Replay:
             meta = place[2]
             if "anew" in meta.aside:
                 self.anew, self.is_settled, found = meta.aside["anew"], False, []
-                self.answers = {} if self.anew.get("fresh") else self.answers
+                self.job = None if self.anew.get("fresh") else self.job
             elif "failed" in meta.aside:
                 self.failed = meta.aside["failed"]
-            elif "step" in meta.aside:
-                self.answers[meta.aside["step"]] = place
+            elif "created" in meta.aside:
+                self.job = place
             elif meta.settles:
                 self.is_settled = True
             else:
@@ -75,13 +76,9 @@ class Replay:
         frame = self.next()
         return None if frame is None else _given(frame, request, endpoint)
 
-    def step(self, name: str, request: Request, run: str = "") -> Page | None:
-        """The answer of a step of a job; only one of the `run`, where one is named."""
-        if name not in self.answers or run not in ("", self.answers[name][0].parent.name):
-            return None
-        frame = self._frame(self.answers[name])
-        said = frame.meta.aside
-        return Page(request, said["status"], said["headers"], frame.body)
+    def created(self) -> dict[str, Json] | None:
+        """What `${job.…}` stands for behind the request that created the job; None where none is known."""
+        return None if self.job is None else dict(jsontext.read(self._frame(self.job).body))
 
     def _frame(self, place: Place) -> Frame:
         path, at, _ = place
@@ -101,14 +98,9 @@ def _given(frame: Frame, request: Request, endpoint: Endpoint) -> Kept:
 # --- what is written down beside pages
 
 
-def of_step(step: str, page: Page, now: float) -> Meta:
-    """What is kept of an answer of a job besides its body."""
-    aside = {
-        "step": step,
-        "status": page.status,
-        "headers": {n: v for n, v in page.headers.items() if n != "set-cookie"},
-    }
-    return Meta(0, page.request.describe(), page.request.fingerprint, now, aside=aside)
+def of_job(page: Page, now: float) -> Meta:
+    """What is kept beside what the requests behind the one that created a job need."""
+    return Meta(0, page.request.describe(), page.request.fingerprint, now, aside={"created": True})
 
 
 def of_rule(page: Page, rule: int, say: str, now: float) -> Meta:

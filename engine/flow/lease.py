@@ -7,13 +7,14 @@ import os
 import platform
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO
 
+from engine.core import commit
 from engine.core.errors import LeaseLost, StorageError
 from engine.flow.ledger import Holder, LeaseRecord, Ledger
 
@@ -62,15 +63,17 @@ def held(
     """Be the only one who works on a tool; every change of the ledger inside is refused once another took over.
 
     While somebody else is at work it waits with `wait`, or without it raises StorageError. A kill sets the tool free at
-    once for others on this machine, and after EXPIRES_SECONDS for those elsewhere. `heard` is told CANCELLED when
-    somebody asked the run to end, and LOST when another engine took over, each once and from another thread.
+    once for others on this machine, and for those elsewhere once they watched for EXPIRES_SECONDS. `heard` is told
+    CANCELLED when somebody asked the run to end, and LOST when another engine took over, each once and from another
+    thread.
     """
-    taking = partial(_take, root, ledger, tool)
-    while (taken := taking()) is None:
-        if wait is None:
-            raise StorageError(_busy(root, ledger, tool), "wait until it has ended, or end it: engine cancel RUN")
-        while holder(root, ledger, tool):
-            wait(LOOK_SECONDS)
+    watch = _Watch(root)
+    while (taken := _take(root, ledger, tool, watch.is_over)) is None:
+        while (lease := ledger.lease(tool)) and not watch.is_over(lease):
+            if wait is None and not _is_doubtful(lease):
+                text = f"another run of {tool} is going on in {root}: {lease}"
+                raise StorageError(text, "wait until it has ended, or end it: engine cancel RUN")
+            (wait or time.sleep)(LOOK_SECONDS)
     fence, lock = taken
     over = threading.Event()
     beats = threading.Thread(target=_beat, args=(ledger, tool, fence, heard, over), name=f"lease {tool}", daemon=True)
@@ -89,19 +92,45 @@ def held(
 
 
 def holder(root: Path, ledger: Ledger, tool: str) -> LeaseRecord | None:
-    """Who works on a tool now, if anybody does."""
+    """Who works on a tool now, if anybody does, at a first look."""
     lease = ledger.lease(tool)
-    return None if lease is None or is_over(root, lease) else lease
+    if lease is None:
+        return None
+    is_over = _is_over_here(root, lease) if _is_here(lease) else lease.idle_seconds > EXPIRES_SECONDS
+    return None if is_over else lease
 
 
-def is_over(root: Path, lease: LeaseRecord) -> bool:
-    """Whether the holder of a lease is dead, as far as that can be seen from here, or was not heard of for too long."""
-    if lease.idle_seconds > EXPIRES_SECONDS:
-        return True
-    return lease.holder.machine == _machine() and not _is_locked(_lock_place(root, lease.tool, lease.fence))
+class _Watch:
+    """Whether a holder is dead or asleep, for who wants its place: no clock that is set, here or elsewhere, ends it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._since = root, 0.0
+        self._seen: LeaseRecord | None = None
+
+    def is_over(self, lease: LeaseRecord) -> bool:
+        """On this machine it is known at once; elsewhere, a holder that does not beat while it is watched."""
+        if _is_here(lease):
+            return _is_over_here(self._root, lease)
+        if self._seen is None or (self._seen.fence, self._seen.ticks) != (lease.fence, lease.ticks):
+            self._seen, self._since = lease, time.monotonic()
+        return time.monotonic() - self._since > EXPIRES_SECONDS
 
 
-def _take(root: Path, ledger: Ledger, tool: str) -> tuple[int, IO[str]] | None:
+def _is_here(lease: LeaseRecord) -> bool:
+    return lease.holder.machine == _machine()
+
+
+def _is_over_here(root: Path, lease: LeaseRecord) -> bool:
+    is_asleep = time.monotonic() - lease.ticks > EXPIRES_SECONDS
+    return is_asleep or not _is_locked(_lock_place(root, lease.tool, lease.fence))
+
+
+def _is_doubtful(lease: LeaseRecord) -> bool:
+    """Whether a holder elsewhere seems to be silent for long, or to beat in the future: a clock may have been set."""
+    return not _is_here(lease) and not 0 <= lease.idle_seconds <= EXPIRES_SECONDS
+
+
+def _take(root: Path, ledger: Ledger, tool: str, is_over: Callable[[LeaseRecord], bool]) -> tuple[int, IO[str]] | None:
     """Its number and the open file that says that this process lives; nothing while somebody else is at work."""
     locks: list[IO[str]] = []
     forgotten = max(_locks(root, tool), default=0)
@@ -110,7 +139,7 @@ def _take(root: Path, ledger: Ledger, tool: str) -> tuple[int, IO[str]] | None:
         fence, before = ledger.take_lease(
             tool,
             me,
-            partial(is_over, root),
+            is_over,
             lambda number: locks.append(_locked(_lock_place(root, tool, number))),
             behind=forgotten,
         )
@@ -123,11 +152,6 @@ def _take(root: Path, ledger: Ledger, tool: str) -> tuple[int, IO[str]] | None:
     if before or forgotten:
         _clear(root, tool, fence)
     return fence, locks[0]
-
-
-def _busy(root: Path, ledger: Ledger, tool: str) -> str:
-    who = ledger.lease(tool)
-    return f"another run of {tool} is going on in {root}" + (f": {who}" if who else "")
 
 
 def _beat(ledger: Ledger, tool: str, fence: int, heard: Callable[[str], None], over: threading.Event) -> None:
@@ -147,14 +171,21 @@ def _beat(ledger: Ledger, tool: str, fence: int, heard: Callable[[str], None], o
 
 
 def _clear(root: Path, tool: str, fence: int) -> None:
-    """Take away what holders before have written and not renamed: one of them may sleep, and rename it on waking."""
+    """Take away what holders before have written and not renamed: one of them may sleep, and rename it on waking.
+
+    What holders behind this one write stays: this one may sleep in here.
+    """
     for room in WRITTEN:
         for folder, folders, names in os.walk(root / room / tool):
-            for name in filter(_is_unfinished, names):
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name))
-            for name in filter(_is_unfinished, folders):
-                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+            for name in names:
+                if _is_unfinished(name, fence):
+                    commit.point("unfinished", name)
+                    with suppress(FileNotFoundError):
+                        os.unlink(os.path.join(folder, name))
+            for name in folders:
+                if _is_unfinished(name, fence):
+                    commit.point("unfinished", name)
+                    shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
     for number, lock in _locks(root, tool).items():
         if number < fence:
             lock.unlink(missing_ok=True)
@@ -169,8 +200,11 @@ def _locks(root: Path, tool: str) -> dict[int, Path]:
     return {int(number): lock for number, lock in found.items() if number.isdigit()}
 
 
-def _is_unfinished(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")
+def _is_unfinished(name: str, fence: int) -> bool:
+    """Whether a holder before this one writes it; one of an older engine may have no number."""
+    number = name.removesuffix(".tmp").rpartition(".")[2]
+    is_mine = number.isdigit() and int(number) >= fence
+    return name.startswith(".") and name.endswith(".tmp") and not is_mine
 
 
 def _machine() -> str:

@@ -38,7 +38,7 @@ class Merger:
     """Whether the page's order of rows, which is that of their times, holds from run to run."""
 
     @property
-    def _same(self) -> list[str]:
+    def same(self) -> list[str]:
         """What two rows share that must not both be there: with upsert, a later run takes the earlier's place."""
         return [*self.key, RUN] if self.key and self.mode == "upsert" else list(self.key)
 
@@ -50,10 +50,10 @@ class Merger:
         rows, repeated = self._distinct(frame)
         new = rows[AT].is_not_null()
         if self.where is None:
-            return rows.filter(new), same_key(rows, self._same).filter(new), rows.clear(), repeated
+            return rows.filter(new), same_key(rows, self.same).filter(new), rows.clear(), repeated
         shown = self.shown(rows.filter(new))
         left_out = rows.filter(new).filter(~self.where.fill_null(False))
-        return shown, same_key(shown, self._same), left_out, repeated
+        return shown, same_key(shown, self.same), left_out, repeated
 
     def shown(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows that the table shows."""
@@ -105,7 +105,7 @@ class Merger:
 
     def _distinct(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         """Old and new rows: repeats dropped, one new row a key and run where the page says so."""
-        rows, repeated = duplicates(self.numbered(frame), self._same, apart=(AT, RUN))
+        rows, repeated = duplicates(self.numbered(frame), self.same, apart=(AT, RUN))
         rule = self.deduplicate
         if rule is None or not self.key:
             return rows, repeated

@@ -30,7 +30,7 @@ def meta_of(turn: Turn, number: int, add: Mapping[str, Json], now: float) -> Met
         cut=turn.cut,
         total=turn.total,
         add=dict(jsontext.plain(add)),
-        body=page.request.body,
+        body=None if page.request.hides_query else page.request.body,
         coding=page.coding,
     )
 

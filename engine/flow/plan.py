@@ -28,7 +28,7 @@ from engine.flow.parents import grouped as grouped
 from engine.spec.collect import Endpoint
 from engine.spec.fields import Joined
 from engine.spec.foreach import NAMESPACES, Parent
-from engine.spec.model import Pipeline
+from engine.spec.model import Pipeline, Table
 
 ACCEPT = Place("header.Accept")
 WITHOUT = "set it, or leave such records out with where of for_each"
@@ -93,6 +93,19 @@ class Plan:
             if asked.endpoint.assumed and not asked.skipped:
                 said.setdefault(asked.endpoint.assumed, []).append(asked.name)
         return [f"rests on assumption: {', '.join(names)} ({why})" for why, names in said.items()]
+
+    def mode(self, table: Table) -> str:
+        """How a table changes from run to run: replace, upsert or append."""
+        if table.mode:
+            return table.mode
+        if not any(self.pipeline.gives_a_part(name) for name in table.from_):
+            return "replace"
+        return "upsert" if table.key else "append"
+
+    def is_appended(self, name: str) -> bool:
+        """Whether a table takes the records of an endpoint as often as they come; one that nobody writes does."""
+        tables = [self.pipeline.tables[table] for table in self.pipeline.table_of(name)]
+        return not tables or any(self.mode(table) == "append" for table in tables)
 
     def is_partial(self, name: str) -> bool:
         """Whether no records of an endpoint are no surprise: it gives only what is new, or its tables only grow."""

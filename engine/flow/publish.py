@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from engine.core import jsontext
+from engine.core import commit, jsontext
 from engine.core.errors import CollectionError, Json, StorageError
 from engine.flow import parquet
 from engine.flow.lease import ALONE, Fence
@@ -196,11 +196,23 @@ class Shelf:
         current = {name: value for name, value in version.items() if name not in HOW}
         replace_json(self.home / CURRENT, current, self.fence, self.seal)
 
-    def clear(self, run: str) -> None:
-        """Take away what a run left that was stopped before its version was written down."""
-        for home in (self.home, self.set_apart):
-            for left in home.glob(f"*/{run}"):
-                shutil.rmtree(left, ignore_errors=True)
+    def tidy(self, version: Mapping[str, Json]) -> None:
+        """Take away what a run left that was stopped while it made its tables, where its version does not name it.
+
+        That version was written down and never changes: who sleeps in here takes nothing that anybody names or makes.
+        """
+        entries = version["tables"].values()
+        published = {file["path"] for entry in entries for file in (*entry["files"], *entry["base"])}
+        apart = {file["path"] for entry in entries for file in (entry.get("quarantine") or {}).get("files", [])}
+        for home, named in ((self.home, published), (self.set_apart, apart)):
+            for folder in home.glob(f"*/{version['run']}"):
+                for left in folder.iterdir():
+                    if left.relative_to(home).as_posix() not in named:
+                        self.fence.check()
+                        commit.point("left behind", left.name)
+                        left.unlink(missing_ok=True)
+                with suppress(OSError):  # something is named there
+                    folder.rmdir()
 
     def quarantine(self, table: str, run: str, mark: Mapping[str, str]) -> PartWriter:
         """A writer for the rows of a table that broke a rule."""
@@ -212,11 +224,15 @@ class Shelf:
 
     @contextmanager
     def scratch(self, run: str) -> Iterator[Callable[[str], Path]]:
-        """Folders for sorted runs, gone at the end."""
+        """Folders for sorted runs, gone at the end: those of this holder, who may sleep while another makes its own."""
+        commit.point("scratch begins", run)
         for left in self.home.glob(".scratch-*"):
-            shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
-        home = self.home / f".scratch-{run}"
+            number = left.name.rpartition(".")[2]
+            if not number.isdigit() or int(number) < self.fence.number:  # of a run that was killed
+                shutil.rmtree(left, ignore_errors=True)
+        home = self.home / f".scratch-{run}.{self.fence.number}"
         try:
             yield lambda name: home / name
         finally:
+            commit.point("scratch ends", run)
             shutil.rmtree(home, ignore_errors=True)

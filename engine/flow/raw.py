@@ -7,7 +7,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -172,27 +172,28 @@ class Segment:
         commit.point("frame kept")
 
     def sync(self) -> None:
-        """Make sure that what was kept survives a power cut, whatever its unit waits for.
+        """Make sure that what was kept survives a power cut, whatever its unit waits for. Raises StorageError.
 
-        A disk that refuses is told to the unit, at its next page or its end: the system tells it only once.
+        A disk that refused once is told each time, also to the unit at its next page: the system tells it only once.
         """
         with self._lock:
-            if not self._behind or self._file.closed:
-                return
-            self._behind = False
-            try:
-                os.fsync(self._file.fileno())
-                commit.point("segment synced")
-            except OSError as error:
-                self._failure = error
-
-    def close(self) -> None:
-        """Sync and close."""
-        self.sync()
-        with self._lock:
-            self._file.close()
+            if self._behind and not self._file.closed:
+                self._behind = False
+                try:
+                    os.fsync(self._file.fileno())
+                    commit.point("segment synced")
+                except OSError as error:
+                    self._failure = error
         if self._failure:
             raise storage_error(self._failure, self._file.name) from self._failure
+
+    def close(self) -> None:
+        """Sync and close. Raises StorageError."""
+        try:
+            self.sync()
+        finally:
+            with self._lock:
+                self._file.close()
 
 
 @contextmanager
@@ -203,7 +204,8 @@ def kept_synced(segments: Callable[[], Iterable[Segment]]) -> Iterator[None]:
     def sync() -> None:
         while not over.wait(SYNC_SECONDS):
             for segment in segments():
-                segment.sync()
+                with suppress(StorageError):  # the segment remembers it
+                    segment.sync()
 
     threading.Thread(target=sync, name="sync", daemon=True).start()
     try:

@@ -28,13 +28,15 @@ class Rejects:
     """Those of the table: what one of them hides is not shown here either."""
     place: Callable[..., Mark]
     """Path below the table on the page -> its place."""
+    naming: bytes = b""
+    """What rows that are set apart are named with."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def told(self, rejects: Sequence[Reject]) -> pl.DataFrame:
         """Records that do not fit as broken rules, without what is hidden; each is counted."""
         keys = pl.Series([one.key for one in rejects], dtype=pl.String)
         records = pl.Series([one.record for one in rejects], dtype=pl.String)
-        about = abouts(self.table, keys, records)
+        about = abouts(self.naming, self.table, keys, records)
         places = {which: str(self._place(*which)) for which in {(one.rule, one.column) for one in rejects}}
         rows = [
             (
@@ -43,10 +45,10 @@ class Rejects:
                 one.rule,
                 "error",
                 one.column,
-                MASKED if one.column in self.masked else one.value,
+                self._value(one),
                 one.says,
                 places[one.rule, one.column],
-                one.key,
+                self._key(one),
                 self._unmasked(one),
                 number,
             )
@@ -74,6 +76,18 @@ class Rejects:
             mine = [one for one in rejects if one.rule == rule]
             first = Outcome(rule, "error", self._place(rule, mine[0].column), 0.0, says=mine[0].says)
             self.outcomes.setdefault(rule, first).failed += len({one.at for one in mine})
+
+    def _value(self, one: Reject) -> str | None:
+        """The value that does not fit; where it is the whole record, masked ones may be anywhere in it."""
+        hides = self.masked and (one.column is None or one.column in self.masked)
+        return MASKED if hides and one.value is not None else one.value
+
+    def _key(self, one: Reject) -> str | None:
+        """The key without the values of masked columns."""
+        if one.key is None or not self.masked:
+            return one.key
+        key = jsontext.read(one.key.encode())
+        return jsontext.write({name: MASKED if name in self.masked else value for name, value in key.items()}).decode()
 
     def _unmasked(self, one: Reject) -> str | None:
         """The record without the fields that masked columns read; nothing where these may be anywhere in it."""

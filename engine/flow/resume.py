@@ -41,12 +41,7 @@ class Resume:
     def __post_init__(self) -> None:
         self.every = self.ledger.collections(self.plan.pipeline.tool)
         self.sealed = {one.endpoint: one for one in self.every if one.run == self.run.id}
-        runs, before = [self.run.id], self.run.completes
-        while before:
-            runs.insert(0, before)
-            record = self.ledger.run(before)
-            before = record.completes if record else ""
-        self.runs = tuple(runs)
+        self.runs = (*lineage(self.ledger, self.run.completes), self.run.id)
 
     def take_over(self) -> Resumed | None:
         """Make sure that nobody else adds to what this run kept; says how far it is, where it goes on."""
@@ -80,12 +75,9 @@ class Resume:
         return sweep
 
     def base(self, endpoint: str) -> Collection | None:
-        """What was collected of an endpoint by the runs whose gaps this one fills, or since then as a whole."""
-        mine = [one for one in self.every if one.endpoint == endpoint and one.run != self.run.id]
-        newer = [one for one in mine if one.complete and one.run > self.run.completes and one.run not in self.runs]
-        chained = [one for one in mine if one.run in self.runs]
-        found = newer or chained
-        return found[-1] if found and self.run.completes else None
+        """What was collected of an endpoint by the runs whose gaps this one fills."""
+        found = [one for one in self.every if one.endpoint == endpoint and one.run in self.runs[:-1]]
+        return found[-1] if found else None
 
     def as_it_was(self, asked: Asked, base: Collection) -> Sweep:
         """An endpoint that is whole, of an earlier run."""
@@ -133,10 +125,29 @@ def _is_page(place: Place) -> bool:
 
 
 def unfinished(ledger: Ledger, tool: str, run: str) -> list[str]:
-    """The endpoints that a run left incomplete, and that no later one has collected wholly."""
-    every = ledger.collections(tool)
-    later = {one.endpoint for one in every if one.complete and one.run > run}
-    return [one.endpoint for one in every if one.run == run and not one.complete and one.endpoint not in later]
+    """The endpoints that a run left incomplete."""
+    return [one.endpoint for one in ledger.collections(tool) if one.run == run and not one.complete]
+
+
+def lineage(ledger: Ledger, run: str) -> list[str]:
+    """A run behind those whose gaps it fills, oldest first; none where there is no run."""
+    found: list[str] = []
+    while run:
+        found.insert(0, run)
+        record = ledger.run(run)
+        run = record.completes if record else ""
+    return found
+
+
+def overtaken(ledger: Ledger, tool: str, run: str) -> tuple[str, str] | None:
+    """The newest run that collected something since of what a run did, or those whose gaps it fills, and what.
+
+    Behind it nothing is completed any more: what came then is newer, and would be read or taken twice.
+    """
+    every, mine = ledger.collections(tool), lineage(ledger, run)
+    names = {one.endpoint for one in every if one.run in mine}
+    later = [one for one in every if one.endpoint in names and one.run > mine[0] and one.run not in mine]
+    return (later[-1].run, later[-1].endpoint) if later else None
 
 
 @dataclass

@@ -107,13 +107,14 @@ class Walk:
             self.result.notes = list(self.version["notes"])
             self.result.tables = [Made.of(one, entries.get(one["name"], {}), page) for one in self.version["made"]]
         else:
-            shelf.clear(self.run.id)
             self._make(shelf, through)
         self.result.settle()
         if self._is_current(shelf):
             shelf.publish(self.version)
         elif self.version:
             self.result.notes.append("newer tables or collections are there: what was made is kept, and not published")
+        if self.version:
+            shelf.tidy(self.version)
 
     def _make(self, shelf: Shelf, through: str) -> None:
         around = Surroundings(
@@ -126,6 +127,7 @@ class Walk:
             check=lambda: self.clock.wait(0),
             through=through,
             waivers=self.ledger.waivers(self.tool),
+            naming=self.ledger.naming(self.tool),
             releases=self.ledger.releases(self.tool),
             anew=bool(self.replays),
         )
@@ -141,9 +143,20 @@ class Walk:
         return [one for one in self.ledger.collections(self.tool) if not self.replays or one.run <= self.replays]
 
     def _is_current(self, shelf: Shelf) -> bool:
-        """Whether what this run made is the newest there is: no later run published, none collected behind a replay."""
+        """Whether what this run made is the newest there is: nothing was collected behind a replay.
+
+        Where a later run published while this one was interrupted, what counts is which of them rests on newer
+        collections.
+        """
         newer = self.replays and any(one.run > self.replays for one in self.ledger.collections(self.tool))
-        return bool(self.version) and not newer and shelf.current().get("run", "") <= self.run.id
+        if newer or not self.version:
+            return False
+        current = shelf.current()
+        if current.get("run", "") <= self.run.id:
+            return True
+        before, now = _taken(current), _taken(self.version)
+        spans = [(run, before.get(of, "")) for of, run in now.items()]
+        return all(mine >= theirs for mine, theirs in spans) and any(mine > theirs for mine, theirs in spans)
 
     def report(self) -> None:
         """Write the page's reports from what this run made, or where it made nothing from what is published."""
@@ -262,6 +275,12 @@ class Walk:
         """The file of a report; a simulated one says so in its name, as csv has no other place for it."""
         whole = f"{name}{'.simulated' if self.result.simulated else ''}{output.suffix}"
         return self._sealed_name(whole) if output.encrypt else whole
+
+
+def _taken(version: Mapping[str, Json]) -> dict[tuple[str, str], str]:
+    """(table, endpoint) -> the newest collection that the table rests on."""
+    entries = version.get("tables", {}).items()
+    return {(name, endpoint): run for name, entry in entries for endpoint, run in entry["taken"].items()}
 
 
 def _on_page(mark: Any, name: str, mistake: Mistake) -> SpecError:

@@ -213,9 +213,9 @@ def duplicates(frame: pl.DataFrame, by: Sequence[str], *, apart: Sequence[str] =
     return kept, frame.height - kept.height
 
 
-def keyless_rows(frame: pl.DataFrame, by: Sequence[str]) -> int:
-    """How many rows in key order have no key of their own: null in it, or the same as the row before."""
-    if not by:
+def keyless_rows(frame: pl.DataFrame, key: Sequence[str], same: Sequence[str]) -> int:
+    """How many rows in key order have no key of their own: null in it, or the `same` as in the row before."""
+    if not key:
         return 0
-    null = frame.select(pl.any_horizontal(pl.col(name).is_null() for name in by)).to_series()
-    return int((null | same_key(frame, by)).sum())
+    null = frame.select(pl.any_horizontal(pl.col(name).is_null() for name in key)).to_series()
+    return int((null | same_key(frame, same)).sum())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -10,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.core.errors import StorageError
+from engine.core.errors import Stopped, StorageError
 from engine.flow.lease import Fence
 from engine.flow.raw import Frame, Meta, Segment, frame_at, heads, storage_error
 from engine.flow.seal import PLAIN, Seal
-from engine.flow.writing import read_json, replace_json
+from engine.flow.writing import read_json, replace_json, sync_folder
 
 EXTENTS = "extents.json"
 """Stands beside the segments of a run that went on: how far those of its earlier holders count."""
@@ -197,11 +196,14 @@ class Lanes:
     _all: dict[str, list[Segment]] = field(default_factory=dict)
     _new: set[Path] = field(default_factory=set)
     """Folders with segments that a power cut could still hide."""
+    _is_over: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, endpoint: str) -> Segment:
-        """A segment that nobody else writes to until it is given back. Raises StorageError."""
+        """A segment that nobody else writes to until it is given back. Raises StorageError, and Stopped at the end."""
         with self._lock:
+            if self._is_over:  # who was given up shall leave no file open
+                raise Stopped("the run has ended")
             if idle := self._idle.get(endpoint):
                 return idle.pop()
             every = self._all.setdefault(endpoint, [])
@@ -243,6 +245,8 @@ class Lanes:
 
     def close_all(self) -> None:
         """Close what is left when a run ends before its endpoints do."""
+        with self._lock:
+            self._is_over = True
         for endpoint in list(self._all):
             self.close(endpoint)
 
@@ -250,10 +254,7 @@ class Lanes:
         for folder in (place, *place.parents[:4]):
             if not folder.is_dir():
                 continue
-            number = os.open(folder, os.O_RDONLY)
             try:
-                os.fsync(number)
+                sync_folder(folder)
             except OSError as error:
                 raise storage_error(error, folder.name) from error
-            finally:
-                os.close(number)

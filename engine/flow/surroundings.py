@@ -14,7 +14,7 @@ from engine.core.kinds import Given, Reference, Step, View
 from engine.flow.apart import Apart
 from engine.flow.files import Files
 from engine.flow.frames import Span
-from engine.flow.ledger.waived import Waiver
+from engine.flow.ledger import Waiver
 from engine.flow.made import Made, definition
 from engine.flow.merge import HIDDEN
 from engine.flow.plan import Plan
@@ -42,6 +42,8 @@ class Surroundings:
     """The last stage that is run: validation, enrichment or analytics."""
     waivers: Sequence[Waiver] = ()
     """All of the tool."""
+    naming: bytes = b""
+    """The key that rows which are set apart are named with."""
     releases: Mapping[str, int] = field(default_factory=dict)
     """Table -> how often somebody asked that it be made anew."""
     anew: bool = False
@@ -69,11 +71,7 @@ class Surroundings:
 
     def mode(self, table: Table) -> str:
         """How a table changes from run to run: replace, upsert or append."""
-        if table.mode:
-            return table.mode
-        if not any(self.plan.pipeline.gives_a_part(name) for name in table.from_):
-            return "replace"
-        return "upsert" if table.key else "append"
+        return self.plan.mode(table)
 
     def table(self, name: str) -> pl.LazyFrame:
         """The rows of another table: as made in this run, else as published, else none."""
@@ -143,7 +141,8 @@ class Surroundings:
         paths: Mapping[str, str] | None = None,
     ) -> Apart:
         """Where the rows of a table go that are set apart."""
-        return Apart(self.shelf, self.run, name, str(self.place("tables", name)), scratch, before, spans, paths)
+        table = str(self.place("tables", name))
+        return Apart(self.shelf, self.run, name, table, scratch, before, spans, paths, naming=self.naming)
 
     def steps(self, table: Table) -> list[Step]:
         """The steps of a table, their templates filled; none where the run ends with validation."""

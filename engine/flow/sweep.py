@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.core.clock import read_instant, rfc3339
+from engine.core.errors import CollectionError
 from engine.core.kinds import Cursor
 from engine.core.values import Duration
 from engine.flow.ledger import Kind, Mark
@@ -35,7 +36,7 @@ class Progress:
     sweep: int = 0
     """How often it was begun once more."""
     missing: str = ""
-    failure: Exception | None = None
+    failure: CollectionError | None = None
     """What made it missing."""
     skipped: list[str] = field(default_factory=list)
     stops: str = ""
@@ -100,11 +101,16 @@ class Sweep:
 
     # --- marks
 
-    def seen(self) -> list[Mark]:
-        """A mark that moves nothing for every parent that is there."""
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of marks that it has."""
         watched = any(source.when_changed for one in self.asked.parents.values() for source in one.sources)
         kinds: list[tuple[Kind, bool]] = [("window", self.asked.endpoint.incremental is not None), ("changed", watched)]
-        return [self._mark(kind, partition, "") for kind, on in kinds if on for partition in self.state.listed]
+        return [kind for kind, on in kinds if on]
+
+    def seen(self) -> list[Mark]:
+        """A mark that moves nothing for every parent that is there."""
+        return [self._mark(kind, partition, "") for kind in self.kinds for partition in self.state.listed]
 
     def marks(self) -> list[Mark]:
         """Both, each partition once."""

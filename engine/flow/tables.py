@@ -28,6 +28,7 @@ from engine.spec.model import Table
 
 OF_DATA = frozenset({"columns", "file", "rows", "table", "type"})
 """The mistakes that records or files make; all others are the page's."""
+HELD = "{0}: what run {1} collected is held back until all that is repeated for {0} has come, or it is read once more"
 
 
 @dataclass
@@ -76,13 +77,15 @@ class Tables:
 
     def _collected(self, name: str, table: Table | None, scratch: Callable[[str], Path]) -> Made:
         table = table or Table.model_validate({"from": [name]})
-        taken = self._taken(name, table)
+        taken, held = self._taken(name, table)
         newest = {one.endpoint: one for one in self.sealed if one.endpoint in table.from_}
         last = {one.endpoint: one for one in taken}
         made = Made(name, notes=self._notes(table, taken, [*last.values(), *newest.values()]))
+        made.notes += [HELD.format(one.endpoint, one.run) for one in held]
         before = self.around.current.get("tables", {}).get(name)
         asked = {one.name for one in self.around.plan.endpoints if not one.skipped} & set(table.from_)
-        made.missing = not asked <= set(newest) or any(not one.complete for one in newest.values())
+        gaps = any(not one.complete for one in newest.values())
+        made.missing = not asked <= set(newest) or gaps or bool(held)
         made.complete = not made.missing and self._covers(table, last, before)
         work = Assembly(self.around, name, table, made, scratch(name))
         if before and self._stays(
@@ -91,15 +94,16 @@ class Tables:
             made.kept, made.rows, made.entry = True, before["rows"], before
             return made
         self._must_be_there(name, taken)
-        made.complete = all(one.complete for one in last.values()) and self._covers(table, last, before)
+        made.complete = not held and all(one.complete for one in last.values()) and self._covers(table, last, before)
         goes_on = self.around.mode(table) != "replace" and before and before["definition"] == work.definition
         work.run(taken, before if goes_on else None)
         return made
 
-    def _taken(self, name: str, table: Table) -> list[Collection]:
+    def _taken(self, name: str, table: Table) -> tuple[list[Collection], list[Collection]]:
         """The sealed collections that the table is made of: the newest whole one, or all that it has not taken yet.
 
-        One that completes others stands behind these: together they are whole.
+        One that completes others stands behind these: together they are whole. Beside them those that are held back
+        from an append table, as their marks have not moved: what is collected next may hold the same once more.
         """
         before = self.around.current.get("tables", {}).get(name) or {}
         same = before.get("definition") == self.around.definition(name, table)
@@ -115,7 +119,12 @@ class Tables:
             else:
                 last = before.get("taken", {}).get(endpoint, "") if same else ""
                 found += [one for one in every if one.run > last]
-        return found
+        if self.around.mode(table) != "append":
+            return found, []
+        newest = {one.endpoint: one for one in self.sealed}
+        last_runs = {name: chain(self.sealed, one) for name, one in newest.items()}
+        held = [one for one in found if not one.released and one.run in last_runs[one.endpoint]]
+        return [one for one in found if one.released], held
 
     def _must_be_there(self, name: str, taken: Sequence[Collection]) -> None:
         """Raise StorageError where the table would be made without pages that were cleaned up."""
@@ -178,9 +187,9 @@ class Tables:
             return rows[reference.to].unique() if reference.table == name else self.around.known(reference)
 
         again = repeats(table.validate_, table.key, lambda: [rows])
-        around = self.around
+        around, key = self.around, table.key
         rules, waived, masked = around.rules(name, table), around.waived(name), around.masked(table)
-        validator = Validator(name, rules, view, table.key, again, known, waivers=waived, masked=masked)
+        validator = Validator(name, rules, view, key, again, known, {}, waived, masked, around.naming)
         good, broken = validator.split(by_key, same_key(by_key, table.key))
         good = good.sort(AT)  # the query's own order
         validator.count(good)

@@ -11,6 +11,7 @@ from engine.flow.seal import PLAIN, Seal
 from engine.flow.writing import replace_json
 
 FILE = "engine.db"
+INSTEAD = "restore a backup with engine restore, or collect anew into another --storage"
 WORD = "ledger"
 """Where storage.json names the database that it is tied to: a text of chance, which the database knows too."""
 
@@ -24,6 +25,9 @@ def open_ledger(
         if tie:
             text = f"{root} has its ledger in a PostgreSQL, and no database_url is set"
             raise StorageError(text, "set database_url in config.yaml to the address it was made with")
+        if _lost(root):
+            text = f"the ledger of {root}, {FILE}, is gone or empty, and kept pages are there"
+            raise StorageError(text, INSTEAD)
         return Ledger(root / FILE, due, only_read=only_read, seal=seal)
     if not tie and (root / FILE).is_file():
         text = f"{root} has its ledger in {FILE}, and database_url names a PostgreSQL"
@@ -40,7 +44,13 @@ def open_ledger(
 
 def has_ledger(root: Path) -> bool:
     """Whether a storage has a ledger; asking does not make one."""
-    return bool(_tie(root)) or (root / FILE).is_file()
+    return bool(_tie(root)) or (root / FILE).is_file() or _lost(root)
+
+
+def _lost(root: Path) -> bool:
+    """Whether the file is gone that knew how far all was read: a run would read it once more, and not say so."""
+    place = root / FILE
+    return not (place.is_file() and place.stat().st_size) and any((root / "raw_data").glob("*/*/*"))
 
 
 def _must_fit(root: Path, ledger: Ledger, *, only_read: bool) -> None:

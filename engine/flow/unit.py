@@ -26,8 +26,8 @@ from engine.flow.kept import (
     Kept,
     Replay,
     marks_of,
+    of_job,
     of_rule,
-    of_step,
     times_of,
     windows_as_json,
     windows_of,
@@ -46,8 +46,6 @@ from engine.spec.filesource import FileSource
 UNREADABLE = (CollectionError, Mistake, select.SelectError, jsontext.NoJson)
 Routes = Mapping[str, Route]
 OUTDATED = "what was kept of it leads no further, it is read from its start again"
-EXPIRED = (400, 401, 403, 404, 410)
-"""With these the address of a file is refused that was good for some time only."""
 
 
 @dataclass
@@ -104,8 +102,6 @@ class _Collected:
     """What was kept of it before the run was interrupted."""
     before: Progress | None = None
     """How far the unit was when it was begun once more."""
-    status: int = 0
-    """That of the newest answer."""
 
     @property
     def asked(self) -> Asked:
@@ -176,8 +172,8 @@ class _Collected:
         """Keep what comes from here on beside what came before: should this fail, that is better than nothing."""
         self.before = self.before or self.progress
         sweep = max(self.progress.sweep, self.replay.sweep) + 1
-        answers = {} if how.get("fresh") else self.replay.answers
-        self.replay = Replay(seal=self.replay.seal, sweep=sweep, answers=answers)
+        job = None if how.get("fresh") else self.replay.job
+        self.replay = Replay(seal=self.replay.seal, sweep=sweep, job=job)
         self.progress = Progress(request=self.progress.request, sweep=sweep)
         said = {"run": self.by.run.id, "before": progress_as_json(self.before), **how}
         self._append(Meta(0, self.progress.request, "", self.by.clock.now(), aside={"anew": said}), b"")
@@ -220,16 +216,14 @@ class _Collected:
 
         def fetch(request: Request) -> Page:
             self.by.heed()  # also where nothing has to wait
-            page = self.by.fetcher.fetch(again.aim(request), route)
-            self.status = page.status
-            return again.answered(page)
+            return again.answered(self.by.fetcher.fetch(again.aim(request), route))
 
         begun = self.replay.anew if is_list else {}
-
+        kept = self._kept if is_list else self._kept_file
         paging = Paging(
             paginator=paginator,
             request_of=request_of,
-            ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock, self._kept),
+            ask=Asking(fetch, self._note_request, self.by.ahead, self.by.most_ahead, self.by.clock, kept),
             read=lambda page: self._decoded(with_records(endpoint, page)),
             window=(self.unit.window or span) if is_list else None,  # a file has no halves
             told=partial(told, endpoint.incremental),
@@ -255,34 +249,25 @@ class _Collected:
             self._success,
             self.by.clock,
             self.by.emit,
-            self._step,
-            self._keep_step,
+            self.replay.created(),
+            self._keep_job,
         )
-        ready, is_renewed = export.ready(), False
-        if ready is None:
-            return
-        page, known = ready
+        ready = export.ready()
+        page, known = ready or (None, {})
         files = route.of_files(job.fetch.decode, page, signed=job.fetch.auth == "connection")
-        if job.fetch.urls is None:
+        if ready and job.fetch.urls is None:
             yield from self._paged(lambda _: export.request(job.fetch, known), files)
             return
-        requests, number = list(export.files(job.fetch, page, known)), 0
-        while number < len(requests):
+        requests = list(export.files(job.fetch, page, known)) if ready else []
+        for number, request in enumerate(requests, start=1):
             # A file on another host is for whoever has its address: no credential goes there.
-            at_home = page and requests[number].origin == page.request.origin
+            at_home = page and request.origin == page.request.origin
             route = files if at_home else replace(files, session=None)
-            try:
-                for turn in self._paged(partial(_same, requests[number]), route, is_list=False):
-                    is_last = number == len(requests) - 1
-                    yield replace(turn, following=number + 1) if isinstance(turn, Turn) and not is_last else turn
-            except CollectionError:
-                if is_renewed or self.status not in EXPIRED or not self.replay.answers:
-                    raise
-                is_renewed = True
-                page, known = export.ready(anew=True) or (page, known)
-                requests = list(export.files(job.fetch, page, known))
-                continue
-            number += 1
+            for turn in self._paged(partial(_same, request), route, is_list=False):
+                is_last = number == len(requests)
+                yield replace(turn, following=number) if isinstance(turn, Turn) and not is_last else turn
+        if self.replay.next():
+            raise Outdated("the export has fewer files than before")
 
     def _success(self, request: Request, step: str) -> Page:
         """The answer of a request of a job; raises CollectionError for a refusal."""
@@ -291,15 +276,18 @@ class _Collected:
         page = self.by.fetcher.fetch(request, self.by.routes[self.asked.name].of_step(step))
         return accepted(self.asked.endpoint, page)
 
-    def _step(self, request: Request, step: str) -> Page | None:
-        since = "" if step == "create" else self.by.run.id  # addresses of another day hold no more
-        return self.replay.step(step, request, since)
-
-    def _keep_step(self, page: Page, step: str) -> None:
-        self._append(of_step(step, page, self.by.clock.now()), page.body)
+    def _keep_job(self, page: Page, needed: Mapping[str, Json]) -> None:
+        self._append(of_job(page, self.by.clock.now()), jsontext.write(needed))
 
     def _kept(self, request: Request) -> Kept | None:
         return self.replay.answer(request, self.asked.endpoint)
+
+    def _kept_file(self, request: Request) -> Kept | None:
+        """The same of a file of a job; raises Outdated where the vendor names others than before."""
+        kept = self._kept(request)
+        if kept and kept.meta.request != request.describe():
+            raise Outdated(f"in the place of {kept.meta.request} there is {request.describe()}")
+        return kept
 
     # --- what is kept
 

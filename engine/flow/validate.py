@@ -13,7 +13,7 @@ from engine.core.errors import Json, Mark, Mistake
 from engine.core.kinds import Check, Reference, Rule, View
 from engine.flow.apart import BROKEN, abouts, named
 from engine.flow.frames import AT, key_texts
-from engine.flow.ledger.waived import Waiver
+from engine.flow.ledger import Waiver
 from engine.flow.merge import HIDDEN, RUN, UNTIL
 
 SHOWN = 3
@@ -130,6 +130,8 @@ class Validator:
     """Those of the table that hold now."""
     masked: frozenset[str] = frozenset()
     """Columns whose values are never shown as they came."""
+    naming: bytes = b""
+    """What rows that are set apart are named with."""
     outcomes: list[Outcome] = field(init=False)
     _totals: dict[int, dict[str, Any]] = field(default_factory=dict)
     _checks: list[tuple[int, Check]] = field(init=False)
@@ -221,7 +223,7 @@ class Validator:
         columns = [name for name in rows.columns if name not in HIDDEN]
         record = failing.select(pl.struct(columns).struct.json_encode()).to_series()
         keys = key_texts(failing, self.key)
-        about = abouts(self.table, keys, record)
+        about = abouts(self.naming, self.table, keys, record)
         says = pl.repeat(one.check.says, failing.height, eager=True) if one.says is None else one.says.filter(one.rows)
         if self.masked:
             failing = failing.with_columns(_hidden(name) for name in columns if name in self.masked)

@@ -30,7 +30,7 @@ def writing(place: Path, fence: Fence = ALONE) -> Iterator[Path]:
         fence.check()
         commit.point("file written", place.name)
         temporary.replace(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
         commit.point("file renamed", place.name)
     except OSError as error:
         fence.check()  # who took over has removed the temporary file
@@ -42,8 +42,8 @@ def writing(place: Path, fence: Fence = ALONE) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a rename survives a power cut."""
+def sync_folder(folder: str | Path) -> None:
+    """Make sure that the names in a folder survive a power cut."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,10 @@ class Kept:
         done = subprocess.run(call, env=env, check=False, stderr=subprocess.PIPE, text=True)
         assert done.returncode in (0, 9), done.stderr
         return done.returncode
+
+
+Three = Callable[[], list[str]]
+"""Makes three runs, two days apart; gives their names."""
 
 
 def removed(told: dict[str, Any], kind: str, of: str = "") -> list[str]:

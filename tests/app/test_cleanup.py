@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,18 @@ import pytest
 from engine.core.errors import ConfigError, StorageError
 from engine.flow.gone import GONE, keeping
 from engine.flow.lease import held
-from tests.app.kept import DAY, EVENTS, Kept, reasons, removed, state
+from engine.flow.ledger import Ledger
+from tests.app.kept import DAY, EVENTS, Kept, Three, reasons, removed, state
 from tests.vendors.server import Answer
 
 NEWEST = "the newest complete collection, or collected since"
 
 
-def _three(kept: Kept) -> list[str]:
-    """Three runs, two days apart."""
-    return [kept.run(event=day).run for day in (1, 2, 3)]
-
-
 # --- what runs made
 
 
-def test_old_versions_go_with_their_rows_reports_and_quarantine(kept: Kept) -> None:
-    first, second, third = _three(kept)
+def test_old_versions_go_with_their_rows_reports_and_quarantine(kept: Kept, three: Three) -> None:
+    first, second, third = three()
     told = kept.clean()
     assert [[first, second]] * 4 == [removed(told, kind) for kind in ("version", "table", "quarantine", "report")]
     assert [third] == kept.below("processed_data", "acme", "things") == kept.below("quarantine", "acme", "things")
@@ -37,8 +34,8 @@ def test_old_versions_go_with_their_rows_reports_and_quarantine(kept: Kept) -> N
     assert ([1, 2, 3], [1]) == (kept.rows("events"), kept.rows("things"))
 
 
-def test_what_is_not_old_enough_stays(kept: Kept) -> None:
-    first, second, _ = _three(kept)
+def test_what_is_not_old_enough_stays(kept: Kept, three: Three) -> None:
+    first, second, _ = three()
     [told] = kept.engine.cleanup(max_age="3d").as_json()["tools"]
     assert [first] == removed(told, "version")
     assert "not old enough" == reasons(told, "version")[second]
@@ -53,8 +50,8 @@ def test_rows_stay_that_a_later_version_rests_on(kept: Kept) -> None:
     assert ([first], [1]) == (removed(told, "version"), kept.rows("things"))
 
 
-def test_a_dry_run_changes_nothing(kept: Kept) -> None:
-    first, second, _ = _three(kept)
+def test_a_dry_run_changes_nothing(kept: Kept, three: Three) -> None:
+    first, second, _ = three()
     before = state(kept.storage)
     told = kept.clean(raw=True, dry_run=True)
     assert ([first, second], before) == (removed(told, "raw"), state(kept.storage))
@@ -80,8 +77,8 @@ def test_old_records_of_errors_leave_the_log(kept: Kept) -> None:
     assert ["no json\n", lines[1]] == log.read_text().splitlines(keepends=True)
 
 
-def test_nothing_is_left_of_what_went(kept: Kept) -> None:
-    _three(kept)
+def test_nothing_is_left_of_what_went(kept: Kept, three: Three) -> None:
+    three()
     kept.clean(raw=True)
     assert not (kept.storage / GONE).exists()
 
@@ -89,8 +86,8 @@ def test_nothing_is_left_of_what_went(kept: Kept) -> None:
 # --- kept pages
 
 
-def test_kept_pages_go_only_where_that_is_asked_for(kept: Kept) -> None:
-    runs = _three(kept)
+def test_kept_pages_go_only_where_that_is_asked_for(kept: Kept, three: Three) -> None:
+    runs = three()
     kept.clean()
     assert runs == kept.below("raw_data", "acme", "things")
     told = kept.clean(raw=True)
@@ -119,15 +116,15 @@ def test_collections_since_the_newest_complete_one_stay(kept: Kept) -> None:
     assert {second: NEWEST, third: NEWEST} == reasons(told, "raw", "things")
 
 
-def test_a_table_goes_on_growing_when_its_pages_are_cleaned_up(kept: Kept) -> None:
-    _three(kept)
+def test_a_table_goes_on_growing_when_its_pages_are_cleaned_up(kept: Kept, three: Three) -> None:
+    three()
     kept.clean(raw=True)
     assert "succeeded" == kept.run(event=4).status
     assert [1, 2, 3, 4] == kept.rows("events")
 
 
-def test_pages_stay_where_the_files_of_the_version_that_rests_on_them_are_damaged(kept: Kept) -> None:
-    first, *_ = _three(kept)
+def test_pages_stay_where_the_files_of_the_version_that_rests_on_them_are_damaged(kept: Kept, three: Three) -> None:
+    first, *_ = three()
     for file in (kept.storage / "processed_data" / "acme" / "events").rglob("*.parquet"):
         file.write_bytes(b"x")
     assert "events rests on it: files of its version are gone or damaged" == reasons(kept.clean(raw=True), "raw")[first]
@@ -135,8 +132,8 @@ def test_pages_stay_where_the_files_of_the_version_that_rests_on_them_are_damage
     assert [1, 2, 3] == kept.rows("events")
 
 
-def test_pages_stay_of_a_table_that_the_page_says_something_else_of(kept: Kept) -> None:
-    first, *_ = _three(kept)
+def test_pages_stay_of_a_table_that_the_page_says_something_else_of(kept: Kept, three: Three) -> None:
+    first, *_ = three()
     kept.page(events={"from": "events", "key": "id", "columns": {**EVENTS, "more": "id"}})
     told = reasons(kept.clean(raw=True), "raw")
     assert "events rests on it: the page now says something else of it" == told[first]
@@ -150,8 +147,8 @@ def test_pages_that_no_table_is_known_to_be_made_of_stay(kept: Kept) -> None:
     )
 
 
-def test_a_table_that_cannot_be_made_anew_is_told_with_the_ways_out(kept: Kept) -> None:
-    first, second, _ = _three(kept)
+def test_a_table_that_cannot_be_made_anew_is_told_with_the_ways_out(kept: Kept, three: Three) -> None:
+    first, second, _ = three()
     kept.clean(raw=True)
     before = state(kept.storage)
     kept.page(events={"from": "events", "key": "id", "columns": {**EVENTS, "more": "id"}})
@@ -169,23 +166,23 @@ def test_a_table_that_cannot_be_made_anew_is_told_with_the_ways_out(kept: Kept) 
     assert [1, 2, 3] == kept.rows("events")
 
 
-def test_a_table_that_is_replaced_needs_only_the_newest_pages(kept: Kept) -> None:
-    _three(kept)
+def test_a_table_that_is_replaced_needs_only_the_newest_pages(kept: Kept, three: Three) -> None:
+    three()
     kept.clean(raw=True)
     kept.page(things={"from": "things", "key": "id", "columns": {"id": {"path": "id", "type": "integer"}, "w": "v"}})
     assert "succeeded" == kept.run("process").status
     assert [1, 2] == kept.rows("things")
 
 
-def test_pages_that_were_cleaned_up_are_said_to_be(kept: Kept) -> None:
-    first, *_ = _three(kept)
+def test_pages_that_were_cleaned_up_are_said_to_be(kept: Kept, three: Three) -> None:
+    first, *_ = three()
     kept.clean(raw=True)
     with pytest.raises(ConfigError, match=f"that run {first} kept were cleaned up"):
         list(kept.engine.raw("acme", "things", run=first))
 
 
-def test_runs_that_complete_one_another_go_together(kept: Kept) -> None:
-    runs = _three(kept)
+def test_runs_that_complete_one_another_go_together(kept: Kept, three: Three) -> None:
+    runs = three()
     ledger = kept.ledger()
     with ledger._base.change() as hand:  # as a run leaves it that completes another
         hand.do("UPDATE collections SET completes=? WHERE run=?", [runs[1], runs[2]])
@@ -227,8 +224,22 @@ def test_a_run_that_was_interrupted_too_long_ago_goes_and_is_given_up(kept: Kept
     assert "abandoned" == found.status
 
 
-def test_a_tool_that_is_worked_on_is_left_alone(kept: Kept) -> None:
-    _three(kept)
+def test_a_run_whose_rows_went_never_makes_them_again_behind_it(kept: Kept) -> None:
+    run = _interrupted(kept)
+    with closing(kept.ledger()) as ledger:
+        with ledger._base.change() as hand:
+            hand.do("UPDATE runs SET beat=beat-400*86400.0 WHERE run=?", [run])
+        place = kept.storage / "processed_data" / "acme" / "things" / run
+        place.mkdir()
+        (place / "part-00000.parquet").write_bytes(b"half")
+        assert [run] == removed(kept.clean(), "table")
+        found = ledger.run(run)
+    assert found is not None
+    assert "abandoned" == found.status
+
+
+def test_a_tool_that_is_worked_on_is_left_alone(kept: Kept, three: Three) -> None:
+    three()
     before = state(kept.storage)
     ledger = kept.ledger()
     with held(kept.storage, ledger, "acme"):
@@ -238,8 +249,8 @@ def test_a_tool_that_is_worked_on_is_left_alone(kept: Kept) -> None:
     assert before == state(kept.storage)
 
 
-def test_nothing_is_cleaned_up_while_a_backup_is_made(kept: Kept) -> None:
-    _three(kept)
+def test_nothing_is_cleaned_up_while_a_backup_is_made(kept: Kept, three: Three) -> None:
+    three()
     with keeping(kept.storage, changes=False), pytest.raises(StorageError, match="a backup of it is made"):
         kept.clean()
 
@@ -254,9 +265,9 @@ def test_what_is_no_age_is_refused(kept: Kept, age: Any) -> None:
         kept.engine.cleanup(max_age=age)
 
 
-@pytest.mark.parametrize("age", ["24", "24h", "1d", 24.0, "1440m", timedelta(days=1)])
-def test_an_age_is_hours_or_a_duration(kept: Kept, age: Any) -> None:
-    runs = _three(kept)
+@pytest.mark.parametrize("age", ["24", "24h", "1d", 24.0, "1440m", timedelta(days=1)], ids=str)
+def test_an_age_is_hours_or_a_duration(kept: Kept, three: Three, age: Any) -> None:
+    runs = three()
     [told] = kept.engine.cleanup(max_age=age).as_json()["tools"]
     assert runs[:2] == removed(told, "version")
 
@@ -278,13 +289,13 @@ def test_an_age_may_be_beyond_all_years(kept: Kept) -> None:
     assert [] == kept.engine.cleanup(max_age="9999999d").as_json()["tools"][0]["removed"]
 
 
-def test_without_the_ledger_nothing_is_known_to_be_old(kept: Kept) -> None:
-    runs = _three(kept)
+def test_without_the_ledger_nothing_is_known_to_be_old(kept: Kept, three: Three) -> None:
+    runs = three()
     place = kept.storage / "engine.db"
     place.rename(kept.desk.folder / "lost.db")
-    with pytest.raises(StorageError, match="has no ledger"):
+    with pytest.raises(StorageError, match="is gone or empty"):
         kept.clean(raw=True)
-    kept.ledger().close()  # begun anew
+    Ledger(place).close()  # begun anew
     assert dict.fromkeys(runs, "the ledger knows of no such run") == reasons(kept.clean(raw=True), "raw")
 
 
@@ -332,14 +343,14 @@ def _kill_at(kept: Kept, number: int) -> int:
     return code
 
 
-def test_a_cleanup_that_is_killed_leaves_nothing_half(kept: Kept) -> None:
-    _three(kept)
+def test_a_cleanup_that_is_killed_leaves_nothing_half(kept: Kept, three: Three) -> None:
+    three()
     assert 9 == _kill_at(kept, 9)
 
 
 @pytest.mark.slow
-def test_a_cleanup_may_be_killed_at_any_commit_point(kept: Kept) -> None:
-    _three(kept)
+def test_a_cleanup_may_be_killed_at_any_commit_point(kept: Kept, three: Three) -> None:
+    three()
     number = 1
     while _kill_at(kept, number) == 9:
         number += 1

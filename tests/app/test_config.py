@@ -48,6 +48,11 @@ def test_an_empty_file_is_as_none(tmp_path: Path) -> None:
     assert tmp_path / "storage" == _load(tmp_path, "").storage
 
 
+def test_a_folder_without_a_name_is_told(tmp_path: Path) -> None:
+    [finding] = _findings(tmp_path, 'storage: ""\n')
+    assert (1, "this is empty") == (finding.mark.line, finding.message)
+
+
 def test_params_keep_their_types(tmp_path: Path) -> None:
     found = _load(tmp_path, "params: { acme: { n: 8, on: true, names: [a, b] } }")
     assert {"n": 8, "on": True, "names": ["a", "b"]} == found.params["acme"]

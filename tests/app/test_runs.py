@@ -122,3 +122,15 @@ def test_a_simulated_run_that_was_stopped_gives_what_one_gives_that_was_not(desk
         one.run("shop", vendor=Simulator.of(one, "shop", 2))
         found.append(one.current("shop"))
     assert found[0] == found[1]
+
+
+def test_a_run_that_is_over_before_its_end_completes_nothing(desk: Desk) -> None:
+    desk.shop.fault("/things/2/parts", status=404)
+    engine = Engine.from_config()
+    first = engine.run("shop")
+    stopped = Engine.from_config(emit=lambda event: stopped.stop.ask() if isinstance(event, events.UnitEnded) else None)
+    with pytest.raises(Stopped):
+        stopped.resume(first.run)
+    assert [] == engine.record(first.run)["completed_by"]
+    assert "cancelled" == engine.cancel("latest")["status"]
+    assert [] == engine.record(first.run)["completed_by"]

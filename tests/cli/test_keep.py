@@ -1,19 +1,35 @@
 """`cleanup`, `backup`, `restore` and `diff` as they are typed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.shop import THINGS, Desk
+from tests.cli.shop import THINGS, Desk, Shop
+
+LATER = [{**THINGS[0], "price": 4.5}, *THINGS[2:], {"id": 4, "name": "car", "price": 99.0}]
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The storage of two runs; the shop sold other things at the second."""
+    folder = tmp_path_factory.mktemp("behind")
+    with Shop() as shop, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        desk = Desk(folder, shop)
+        desk.page()
+        desk.engine("run", "shop")
+        shop.things = LATER
+        desk.engine("run", "shop")
+    return folder / "storage"
 
 
 @pytest.fixture
-def twice(desk: Desk) -> Desk:
+def twice(desk: Desk, behind: Path) -> Desk:
     """The shop was run twice, and sells other things by then."""
-    desk.engine("run", "shop")
-    desk.shop.things = [{**THINGS[0], "price": 4.5}, *THINGS[2:], {"id": 4, "name": "car", "price": 99.0}]
-    desk.engine("run", "shop")
+    shutil.copytree(behind, "storage")
+    desk.shop.things = LATER
     return desk
 
 

@@ -1,6 +1,7 @@
 """`run`, `collect`, `process` and `report`: screens, JSON and exit codes."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 import pytest
 from click.testing import Result
 
+from engine.app import Engine, errors
 from tests.cli.shop import Desk
 
 
@@ -177,3 +179,22 @@ def test_a_run_that_was_killed_is_no_longer_running(desk: Desk) -> None:
         started.kill()
     after = desk.engine("tools", "--json").stdout
     assert ["running", "interrupted"] == [json.loads(one)[0]["last_run"]["status"] for one in (during, after)]
+
+
+def test_nobody_listening_ends_no_run_and_changes_no_exit_code(desk: Desk) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with desk.start("run", "shop", stdout=writes, stderr=writes) as started:
+        os.close(writes)
+    [run] = json.loads(desk.engine("runs", "--json").stdout)
+    assert (0, "succeeded") == (started.returncode, run["status"])
+
+
+def test_a_page_is_found_by_the_name_of_its_tool_once_it_has_run(desk: Desk, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "mine.yaml"
+    elsewhere.parent.mkdir()
+    (tmp_path / "pipelines" / "shop.yaml").rename(elsewhere)
+    with pytest.raises(errors.ConfigError, match='no tool is called "shop"'):
+        Engine.from_config(env={}).find("shop")
+    assert 0 == desk.engine("run", str(elsewhere)).return_value
+    assert elsewhere.samefile(Engine.from_config(env={}).find("shop"))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from engine.flow.seal import is_sealed
-from tests.cli.shop import THINGS, Desk
+from tests.cli.shop import THINGS, Desk, Shop
 from tests.house.source import ROOT
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -23,15 +24,31 @@ REPORTS = """
 """
 
 
-@pytest.fixture
-def sealed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The desk with a key, behind one run; one thing of the shop breaks a rule."""
-    monkeypatch.setenv("ENCRYPTION_KEY", KEY)
+def _stocked(desk: Desk) -> None:
     desk.shop.things = [dict(one, name=name) for one, name in zip(THINGS, (*SEEN, "top"), strict=True)]
     page = desk.page("\nreports:\n", f"\nreports:{REPORTS}")
     page.write_text(page.read_text().replace("max: 10,", "max: 5,"))
-    done = desk.engine("run", "shop")
-    assert 0 == done.return_value
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The storage of one run with a key; one thing of the shop breaks a rule."""
+    folder = tmp_path_factory.mktemp("behind")
+    with Shop() as shop, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ENCRYPTION_KEY", KEY)
+        desk = Desk(folder, shop)
+        _stocked(desk)
+        assert 0 == desk.engine("run", "shop").return_value
+    return folder / "storage"
+
+
+@pytest.fixture
+def sealed(desk: Desk, behind: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk with a key, behind that run."""
+    monkeypatch.setenv("ENCRYPTION_KEY", KEY)
+    _stocked(desk)
+    shutil.copytree(behind, "storage")
     return desk
 
 

@@ -13,7 +13,7 @@ from tests.cli.shop import Desk
 def _long_ago() -> None:
     """As if the holder of the lease had been asleep since."""
     with sqlite3.connect("storage/engine.db") as base:
-        base.execute("UPDATE leases SET beat = beat - 3600")
+        base.execute("UPDATE leases SET ticks = ticks - 3600")
     base.close()
 
 
@@ -22,7 +22,7 @@ def _current() -> dict[str, Any]:
     return found
 
 
-def test_a_run_that_was_taken_over_ends_with_1_says_by_whom_and_publishes_nothing(desk: Desk) -> None:
+def test_a_run_that_was_taken_over_ends_with_5_says_by_whom_and_publishes_nothing(desk: Desk) -> None:
     desk.shop.hold_at = "/things/3/parts"
     asleep = desk.start("run", "shop")
     assert desk.shop.held.wait(20)

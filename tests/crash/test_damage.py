@@ -108,8 +108,10 @@ def test_a_damaged_ledger_is_said_and_nothing_else_is_touched(bench: Bench, harm
     ended = bench.run()
     assert (5, True) == (ended.exit_code, "ledger" in ended.error and "mend: " in ended.error), ended.error
     assert before == {place: place.read_bytes() for place in _outputs(bench)}
-    for place in bench.storage.glob("engine.db*"):  # as the mend says
+    for place in bench.storage.glob("engine.db*"):
         place.unlink()
+    assert (5, True) == ((ended := bench.run()).exit_code, "gone or empty" in ended.error), ended.error
+    bench.storage.rename(bench.storage.with_name("damaged"))  # as the mend says
     again = bench.run(now=NOON + 60)
     assert (bench.base.exit_code, newest(bench.base)) == (again.exit_code, newest(again)), again.error
 
@@ -120,7 +122,7 @@ def _outputs(bench: Bench) -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [0.2, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("part", [0.2, 0.8])
 def test_a_ledger_that_lost_its_last_changes_is_taken_up_where_it_stands(bench: Bench, part: float) -> None:
     assert bench.run(point=("frame kept", 60)).killed
     journal = bench.storage / "engine.db-wal"
@@ -173,7 +175,7 @@ def test_a_file_of_a_table_that_is_gone_or_cut_short_is_made_anew(bench: Bench, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("later", [-3 * DAY, -60.0, 3600.0, 3 * DAY])
+@pytest.mark.parametrize("later", [-60.0, 3 * DAY])
 def test_a_clock_that_was_set_between_two_runs_changes_nothing(bench: Bench, later: float) -> None:
     assert bench.run(point=("frame kept", 60)).killed
     ended = bench.run(now=NOON + later)

@@ -19,7 +19,7 @@ IN_FLIGHT = 8
 @pytest.mark.parametrize("tool", VENDORS)
 def test_a_page_goes_on_where_it_was_killed_with_a_simulated_vendor(tool: str) -> None:
     job, opening, in_flight = simulated(Engine(env={}), str(ROOT / "pipelines" / f"{tool}.yaml"))
-    report = Matrix(job, opening, in_flight, Settings(points=4, random=4)).run()
+    report = Matrix(job, opening, in_flight, Settings(points=6, ends=False, random=2)).run()
     assert ([], 0) == (told(report), report.exit_code)
 
 
@@ -27,5 +27,5 @@ def test_a_page_goes_on_where_it_was_killed_with_a_simulated_vendor(tool: str) -
 @pytest.mark.parametrize("tool", VENDORS)
 def test_a_page_goes_on_where_it_was_killed_with_a_stand_in(tool: str, tmp_path: Path) -> None:
     with VENDORS[tool](tmp_path) as (vendor, job):
-        report = tried(vendor, job, IN_FLIGHT, points=4, random=4)
+        report = tried(vendor, job, IN_FLIGHT, points=6, ends=False, random=2)
     assert ([], 0) == (told(report), report.exit_code)

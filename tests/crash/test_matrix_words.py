@@ -17,7 +17,7 @@ from tests.crash.words import NOON, Words, job, opening, page
 from tests.servers import Postgres
 
 DAY = 86_400.0
-POINTS, RANDOM = 4, 6
+POINTS, RANDOM = 8, 4
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
@@ -28,7 +28,7 @@ def vendor() -> Iterator[Words]:
 
 
 def _report(vendor: Words, place: Path, in_flight: int = 8, *, template: Path | None = None, **of_job: Any) -> Report:
-    settings = Settings(points=POINTS, random=RANDOM, workers=1)
+    settings = Settings(points=POINTS, ends=False, random=RANDOM, workers=1)
     return Matrix(job(place, **of_job), opening(vendor), in_flight, settings, template).run()
 
 
@@ -77,5 +77,5 @@ def test_a_run_with_its_ledger_in_postgresql_goes_on_where_it_was_killed(
     vendor: Words, tmp_path: Path, postgres: Postgres
 ) -> None:
     place = page(tmp_path, vendor, lists=False)
-    settings = Settings(points=POINTS, random=RANDOM, workers=1)
+    settings = Settings(points=POINTS, ends=False, random=RANDOM, workers=1)
     assert [] == told(Matrix(job(place), _in(postgres, opening(vendor)), 8, settings).run())

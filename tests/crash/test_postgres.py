@@ -11,15 +11,15 @@ from tests.crash.bench import Bench
 from tests.servers import Postgres
 
 IN_FLIGHT = 8
-OF_EACH = 3
-"""Of the points of each name so many: the first, the last, and between."""
+OF_EACH = 1
+"""Of the points of each name so many, spread over the run."""
 
 
 def _sample(points: tuple[str, ...]) -> list[tuple[str, int]]:
     """(name, how often it was reached), spread over the run."""
     counted = Counter(points)
     return [
-        (name, 1 + at * (count - 1) // max(1, OF_EACH - 1))
+        (name, 1 + (2 * at + 1) * (count - 1) // (2 * OF_EACH))
         for name, count in counted.items()
         for at in range(min(OF_EACH, count))
     ]

@@ -57,7 +57,7 @@ def mortals(tmp_path: Path, vendor: Tiny, parent: subprocess.Popen[str]) -> Mort
     return Mortal(tmp_path, vendor, parent)
 
 
-@pytest.fixture(params=[(5,), pytest.param(EVERY, marks=pytest.mark.slow)], ids=["one", "every"])
+@pytest.fixture(params=[(4,), pytest.param(EVERY, marks=pytest.mark.slow)], ids=["one", "every"])
 def kills(request: pytest.FixtureRequest) -> Sequence[int]:
     """The numbers of the commit points to be killed at: one in the midst, where the slow tests try them all."""
     numbers: Sequence[int] = request.param

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from tests.vendors.server import Answer, Asked, Server
 
 NOON = 1_781_524_800.0
 """2026-06-15T12:00:00Z."""
+CHANCES = itertools.count()
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Time:
                 self.now += seconds
 
     def clock(self) -> Clock:
-        """The clock to hand in; chance is always one half."""
-        return Clock(lambda: self.now, self.wait, lambda: 0.5)
+        """The clock to hand in; chance is one half, and a little more each time: no two keys are the same."""
+        return Clock(lambda: self.now, self.wait, lambda: 0.5 + next(CHANCES) * 2.0**-32)
 
 
 class Tiny(Server):

@@ -6,6 +6,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -63,13 +64,13 @@ def main() -> None:
 def _live(asked: dict[str, Any]) -> None:
     try:
         commit.hear = _killer(asked["points"], asked["kill"]) if asked["kill"] else None
-        now = [NOON + asked["later"]]
+        now, chance = [NOON + asked["later"]], random.Random(os.getpid())
 
         def wait(seconds: float) -> None:
             now[0] += max(0.0, seconds)
 
         config = Config.model_validate({"storage": asked["storage"]})
-        engine = Engine(config=config, env=asked["env"], clock=Clock(lambda: now[0], wait, lambda: 0.5))
+        engine = Engine(config=config, env=asked["env"], clock=Clock(lambda: now[0], wait, chance.random))
         how: Any = {"params": asked["params"]}
         result = engine.resume(asked["resume"], **how) if asked["resume"] else engine.collect(asked["page"], **how)
         Path(asked["result"]).write_text(json.dumps(result.as_json()))

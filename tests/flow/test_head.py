@@ -1,17 +1,23 @@
-"""The head of an answer is read as Python's own HTTP client reads it, whatever it holds."""
+"""The head of an answer is that of the answer itself, whatever comes before it and whatever it holds."""
 
 from __future__ import annotations
 
 import io
+import json
 import socket
-from http.client import HTTPException, HTTPResponse
-from typing import Any, cast
+import threading
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
+from typing import cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.flow.line.head import Head
+from tests.flow.desk import Desk
+from tests.flow.wire import head_of, json_answer, serving
+
+SENT = b"Content-Length: 2\r\nContent-Type: text/html\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\n" + SENT + b"\r\n{}"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\nContent-Length: 9\r\n\r\n"
 
 
 class Said:
@@ -24,73 +30,47 @@ class Said:
         return io.BytesIO(self.text)
 
 
-def _read(kind: type[HTTPResponse], text: bytes, method: str) -> Any:
-    """What there is to know of an answer with this head, and what is behind it; or what was wrong with it."""
-    answer = kind(cast(socket.socket, Said(text)), method=method)
-    try:
-        answer.begin()
-        said = (answer.version, answer.status, answer.reason, answer.msg.items(), answer.msg.get_payload() or None)
-        return *said, answer.chunked, answer.length, answer.will_close, b"" if answer.isclosed() else answer.read()
-    except HTTPException as error:
-        return type(error), str(error)
+def _read(text: bytes) -> HTTPResponse:
+    answer = Head(cast(socket.socket, Said(text)), method="GET")
+    answer.begin()
+    return answer
 
 
-SENT = b"Content-Length: 2\r\nContent-Type: text/html\r\n"
-HEADS = [
-    b"HTTP/1.1 200 OK\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\n" + SENT.replace(b"\r", b"") + b"\n{}",
-    b"HTTP/1.1 200\r\nX-None:\r\nX-Space:  a b \t\r\nx-none: \xe9\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 100 Continue\r\nX: 1\r\n\r\nHTTP/1.1 201 Made\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 9\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 204 Nothing\r\n\r\n",
-    b"HTTP/1.1 304 Same\r\n" + SENT + b"\r\n",
-    b"HTTP/1.1 101 Other\r\n\r\n",
-    b"HTTP/1.0 200 OK\r\n\r\n{}",
-    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + SENT + b"\r\n{}",
-    b"HTTP/0.9 200 OK\r\n\r\n{}",
-    b"HTTP/2 200 OK\r\n\r\n",
-    b"HTTP/1.1 OK\r\n\r\n",
-    b"HTTP/1.1 1000 OK\r\n\r\n",
-    b"ICY 200 OK\r\n\r\n",
-    b"",
-    b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
-    b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
-    b"HTTP/1.1 200 OK\r\nX: 1\r\n folded\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nno colon\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nX Y: 1\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\n: 1\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nX: a\rb\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nX: a\x00b\x7f\r\n" + SENT + b"\r\n{}",
-    b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 101 + b"\r\n",
-    b"HTTP/1.1 200 OK\r\n" + SENT,
-]
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("text", HEADS, ids=range(len(HEADS)))
-def test_a_head_means_what_it_means_to_python(text: bytes, method: str) -> None:
-    assert _read(HTTPResponse, text, method) == _read(Head, text, method)
-
-
-PIECE = st.sampled_from(
-    [b"a", b"X-A", b":", b": ", b" ", b"\t", b"\r\n", b"\n", b"\r", b"\xe9", b"7", b"Content-Length"]
+@pytest.mark.parametrize(
+    "before",
+    [b"", HINTS, HINTS * 2, b"HTTP/1.1 100 Continue\r\n\r\n" + HINTS, b"HTTP/1.1 102 Processing\r\n\r\n"],
 )
+def test_what_comes_before_an_answer_is_passed_over(before: bytes) -> None:
+    answer = _read(before + ANSWER)
+    assert (200, None, 2, False) == (answer.status, answer.headers["Link"], answer.length, answer.will_close)
+    assert b"{}" == answer.read()
 
 
-BREAKS = frozenset(b"\x0b\x0c\x1c\x1d\x1e\x85")
-"""What Python takes for the end of a line, too."""
+def test_an_answer_that_leaves_http_is_one() -> None:
+    assert 101 == _read(b"HTTP/1.1 101 Other\r\n\r\n").status
 
 
-@given(st.lists(PIECE, max_size=30).map(b"".join), st.binary(max_size=20).filter(lambda text: not BREAKS & set(text)))
-def test_no_bytes_mean_anything_else(lines: bytes, more: bytes) -> None:
-    text = b"HTTP/1.1 200 OK\r\n" + lines + more + b"\r\n\r\n{}"
-    assert _read(HTTPResponse, text, "GET") == _read(Head, text, "GET")
+@pytest.mark.parametrize(("text", "error"), [(b"", RemoteDisconnected), (b"HTTP/1.1 OK\r\n\r\n", BadStatusLine)])
+def test_hints_without_an_answer_are_none(text: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        _read(HINTS + text)
 
 
 def test_a_header_in_utf_8_ends_where_its_line_ends() -> None:
     city = "X-City: Århus\r\n".encode()  # its second byte is 0x85, where Python's parser begins a new line
-    headers = _read(Head, b"HTTP/1.1 200 OK\r\n" + city + SENT + b"\r\n{}", "GET")[3]
-    assert ["X-City", "Content-Length", "Content-Type"] == [name for name, _ in headers]
+    assert ["X-City", "Content-Length", "Content-Type"] == _read(
+        b"HTTP/1.1 200 OK\r\n" + city + SENT + b"\r\n{}"
+    ).msg.keys()
+
+
+def _hinting(connection: socket.socket, over: threading.Event) -> None:
+    while head := head_of(connection):
+        connection.sendall(HINTS + json_answer(json.dumps([{"id": head.split()[1].decode()}]).encode()))
+
+
+def test_each_answer_behind_early_hints_goes_to_who_asked_for_it(desk: Desk) -> None:
+    with serving(_hinting) as port:
+        connection = {"base_url": f"http://127.0.0.1:{port}", "concurrency": 1}
+        result = desk.collect({name: f"/{name}" for name in "abc"}, connection=connection)
+    assert "succeeded" == result.status
+    assert [[{"id": "/a"}], [{"id": "/b"}], [{"id": "/c"}]] == [desk.rows(name) for name in "abc"]

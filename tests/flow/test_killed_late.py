@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.errors import Mark
+from engine.app import Engine, events
+from engine.core.errors import Mark, Stopped
 from engine.flow.made import Made
 from engine.flow.validate import Outcome
 from tests.cli.shop import Desk, Shop
@@ -100,3 +101,27 @@ def test_a_table_is_read_back_from_its_version_as_it_was_made() -> None:
     made = Made("things", 8, 10, 2, 1, False, True, False, ["parts: skipped"], [outcome], {"run": "r", "files": []})
     said = json.loads(json.dumps(made.kept_json()))
     assert made == Made.of(said, {"run": "r", "files": []}, "shop.yaml")
+
+
+def test_what_was_made_in_between_of_older_collections_gives_way_to_what_the_run_made(desk: Desk) -> None:
+    desk.engine("run", "shop")
+    desk.shop.things.append({"id": 9, "name": "new", "price": 9.0})
+    desk.stopped(2)
+    assert 0 == desk.engine("process", "shop").return_value
+    result = json.loads(desk.engine("run", "shop", "--json").stdout)
+    current = json.loads(Path("storage", CURRENT).read_text())
+    assert (True, result["run"]) == (bool(result["resumed_from"]), current["run"])
+    assert {"things": result["run"]} == current["tables"]["things"]["taken"]
+
+
+def test_what_was_made_in_between_of_the_same_collections_stays(desk: Desk) -> None:
+    desk.stopped(4)
+    engine = Engine.from_config()
+    engine.emit = lambda event: engine.stop.ask() if isinstance(event, events.TableStarted) else None
+    with pytest.raises(Stopped):
+        engine.run("shop")
+    desk.engine("process", "shop")
+    current = Path("storage", CURRENT).read_bytes()
+    result = json.loads(desk.engine("run", "shop", "--json").stdout)
+    assert (0, current) == (result["exit_code"], Path("storage", CURRENT).read_bytes())
+    assert any("kept, and not published" in note for note in result["notes"])

@@ -51,7 +51,11 @@ def _values(shop: Shop) -> list[tuple[Any, ...]]:
         ([[_row("gone", 5), _row("a", 4)]], []),
     ],
 )
-@pytest.mark.parametrize("more", ["", "enrich: [{ derive: { w: \"concat(v, '!')\" } }]"], ids=["plain", "enriched"])
+@pytest.mark.parametrize(
+    "more",
+    ["", pytest.param("enrich: [{ derive: { w: \"concat(v, '!')\" } }]", marks=pytest.mark.slow)],
+    ids=["plain", "enriched"],
+)
 def test_an_older_row_that_comes_later_changes_nothing(tmp_path: Path, runs: Any, left: Any, more: str) -> None:
     one, all_ = _shop(tmp_path / "one", more=more), _shop(tmp_path / "all", more=more)
     for records in runs:

@@ -43,6 +43,21 @@ def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "EXPIRES_SECONDS", -1.0)
 
 
+# --- behind it
+
+
+def test_a_thread_that_was_given_up_changes_nothing_behind_the_lease(tmp_path: Path, opened: Opened) -> None:
+    ledger = opened()
+    with held(tmp_path, ledger, "acme") as fence:
+        ledger.keep("acme", "token", "a")
+    for act in (fence.check, lambda: ledger.keep("acme", "token", "b")):
+        with pytest.raises(LeaseLost):
+            act()
+    with held(tmp_path, ledger, "acme") as fence:
+        fence.check()
+        assert "a" == ledger.kept("acme", "token")
+
+
 # --- one at a time
 
 

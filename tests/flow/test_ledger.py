@@ -204,12 +204,6 @@ def test_after_a_defect_the_ledger_can_still_be_written(ledger: Ledger) -> None:
     assert [WHOLE] == ledger.collections("acme")
 
 
-def test_an_endpoint_had_the_rows_of_its_last_complete_collection(ledger: Ledger) -> None:
-    for run, complete, rows in (("r1", True, 3), ("r2", True, 5), ("r3", False, 9)):
-        ledger.seal("acme", Collection(run, "things", complete, rows, 1))
-    assert (5, 0) == (ledger.rows_before("acme", "things"), ledger.rows_before("acme", "others"))
-
-
 def test_commit_points_stand_before_and_behind_a_change(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
     monkeypatch.setattr(commit, "hear", lambda name, _: heard.append(name))

@@ -49,7 +49,11 @@ def test_three_runs_leave_what_the_mode_says(tmp_path: Path, mode: str, after: l
 
 
 @pytest.mark.parametrize("mode", ["upsert", "append"])
-@pytest.mark.parametrize("more", ["", "enrich: [{ derive: { w: \"concat(v, '!')\" } }]"], ids=["plain", "enriched"])
+@pytest.mark.parametrize(
+    "more",
+    ["", pytest.param("enrich: [{ derive: { w: \"concat(v, '!')\" } }]", marks=pytest.mark.slow)],
+    ids=["plain", "enriched"],
+)
 def test_collections_taken_together_make_the_table_of_those_taken_one_by_one(
     tmp_path: Path, mode: str, more: str
 ) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from traceback import extract_stack
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.core import commit
 from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Stopped
 from engine.flow.raw import rows_of
@@ -37,16 +40,21 @@ TABLES: dict[str, Any] = {
     "full": {"from": "all", "key": "id", "columns": COLUMNS},
     "parts": {"from": "parts", "key": ["item", "no"], "columns": {"item": "item", "no": "no"}},
     "kept_parts": {"from": "parts", "mode": "upsert", "key": ["item", "no"], "columns": {"item": "item", "no": "no"}},
+    "trail": {"from": "moves", "mode": "append", "columns": {"id": "id"}},
 }
+MOST_MOVES = 20
 
 
 def _endpoints(order: str) -> dict[str, Any]:
     whole = {"records": "data", "paginate": PAGE, "may_be_empty": True}
     asks = {"field": "at", "start": "2026-06-01", "send": "query.since", "order": order, "overlap": f"{OVERLAP}s"}
+    between = {"start": "2026-06-01", "send": {"from": "query.since", "until": "query.before"}}
     return {
         "events": {"get": "/events", **whole, "incremental": asks},
         "all": {"get": "/all", **whole},
         "parts": {"get": "/parts/${one.id}", "for_each": {"one": "all"}, "add": {"item": "${one.id}"}, **whole},
+        "moves": {"get": "/moves", **whole, "incremental": between},
+        "moved": {"get": "/moved/${one.id}", "for_each": {"one": "moves"}, **whole},
     }
 
 
@@ -55,6 +63,8 @@ class World:
     """The vendor's things, each with its newest value; some requests of a collection fail, or are its last."""
 
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
+    moves: list[dict[str, Any]] = field(default_factory=list)
+    """What only grows: each is read once, and others are asked for it."""
     order: str = "asc"
     asked: int = 0
     fails: frozenset[int] = frozenset()
@@ -67,7 +77,7 @@ class World:
         self.asked += 1
         if self.asked == self.last:
             self.stop()
-        if self.asked in self.fails:
+        if self.asked in self.fails and asked.path != "/moves":
             return Answer.json({"error": "no"}, 400)
         query = dict(asked.query)
         found = sorted(self.things.values(), key=lambda one: (one["at"], one["id"]))
@@ -76,8 +86,10 @@ class World:
             found = found if self.order == "asc" else found[1::2] + found[::2]
         if asked.path == "/all":
             found = [one for one in found if one["v"] != "gone"]
-        if asked.path.startswith("/parts/"):
+        if asked.path.startswith(("/parts/", "/moved/")):
             found = [{"no": number} for number in range(3)]
+        if asked.path == "/moves":
+            found = [one for one in self.moves if query["since"] <= one["at"] < query["before"]]
         at = (int(query["page"]) - 1) * 2
         return {"data": found[at : at + 2]}
 
@@ -89,13 +101,33 @@ class World:
             self.things[name] = {"id": name, "v": v, "at": when}
 
 
+@contextmanager
+def stopping(number: int) -> Iterator[None]:
+    """Stop the engine behind the commit with this number while it collects; there is none for 0 and less."""
+    reached = [0]
+
+    def hear(name: str, about: str = "") -> None:
+        if name == "ledger committed" and "crawl" in {one.name for one in extract_stack()}:
+            reached[0] += 1
+            if reached[0] == number:
+                raise Stopped("killed")
+
+    commit.hear = hear
+    try:
+        yield
+    finally:
+        commit.hear = None
+
+
 Step = tuple[Any, ...]
+FAILS = st.frozensets(st.integers(1, 20), max_size=2)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("change"), st.sampled_from(NAMES), st.sampled_from(["x", "y", "z", "gone"])),
         st.tuples(st.just("late"), st.sampled_from(NAMES), st.integers(0, OVERLAP)),
         st.tuples(st.just("pass"), st.integers(1, 300)),
-        st.tuples(st.just("collect"), st.frozensets(st.integers(1, 12), max_size=2), st.sampled_from([0, 0, 1, 2, 5])),
+        st.tuples(st.just("move")),
+        st.tuples(st.just("collect"), FAILS, st.sampled_from([0, 0, 1, 2, 5]), st.integers(-12, 12), st.booleans()),
         st.tuples(st.just("complete"), st.frozensets(st.integers(1, 6), max_size=1)),
         st.tuples(st.just("process")),
     ),
@@ -110,6 +142,7 @@ class Night:
     def __init__(self, folder: Path, vendor: Tiny, order: str) -> None:
         self.desk, self.world = Desk(folder, vendor), World(order=order)
         vendor.routes |= dict.fromkeys(("/events", "/all", *(f"/parts/{name}" for name in NAMES)), self.world.answer)
+        vendor.routes |= dict.fromkeys(("/moves", *(f"/moved/{n}" for n in range(MOST_MOVES))), self.world.answer)
         self.page = self.desk.page(_endpoints(order), tables=TABLES)
 
     def do(self, step: Step) -> None:
@@ -120,6 +153,9 @@ class Night:
             self.world.set(how[0], how[1], self.desk.time.now)
         elif what == "late":
             self.world.set(how[0], "late", self.desk.time.now - how[1])
+        elif what == "move":
+            at = rfc3339(datetime.fromtimestamp(self.desk.time.now, UTC))
+            self.world.moves.append({"id": len(self.world.moves), "at": at})
         elif what == "pass":
             self.desk.time.now += how[0]
         elif what == "collect":
@@ -129,15 +165,16 @@ class Night:
         else:
             self.process()
 
-    def collect(self, fails: frozenset[int] = frozenset(), last: int = 0) -> None:
-        """Collect, with requests that fail, and perhaps one at which the engine is killed."""
+    def collect(self, fails: frozenset[int] = frozenset(), last: int = 0, at: int = 0, fresh: bool = False) -> None:
+        """Collect, with requests that fail, and perhaps one, or a commit, at which the engine is killed."""
         engine = self.desk.engine()
         self.world.asked, self.world.fails, self.world.last = 0, fails, last
         self.world.stop = engine.stop.ask
         try:
-            engine.collect(self.page)
+            with stopping(at):
+                engine.collect(self.page, fresh=fresh)
         except Stopped:
-            assert last
+            assert last or at > 0
         self.must_hold_marks()
 
     def complete(self, fails: frozenset[int]) -> None:
@@ -158,6 +195,10 @@ class Night:
         whole = [rows for complete, rows in self.sealed("all", whole=True) if complete]
         assert bool(whole) == self.is_whole("full")
         assert not whole or _sorted(whole[-1]) == _sorted(self.rows("full"))
+        released = {one.run for one in self.collections() if one.endpoint == "moves" and one.released}
+        trail = sorted(row["id"] for row in self.rows("trail"))
+        assert trail == sorted(row["id"] for run, rows in self.kept("moves") if run in released for row in rows)
+        assert len(trail) == len(set(trail))
         runs = [one.run for one in self.collections() if one.endpoint == "events"]
         for table in ("items", "log"):
             assert runs[-1:] == [*current["tables"][table]["taken"].values()]
@@ -195,6 +236,11 @@ class Night:
             return ledger.collections("acme")
         finally:
             ledger.close()
+
+    def kept(self, endpoint: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Each run that sealed an endpoint, and the records that it kept."""
+        every = [one.run for one in self.collections() if one.endpoint == endpoint]
+        return zip(every, (rows for _, rows in self.sealed(endpoint)), strict=True)
 
     def sealed(self, endpoint: str, *, whole: bool = False) -> Iterator[tuple[bool, list[dict[str, Any]]]]:
         """Whether each sealed collection is complete, and its records; `whole` with those of the ones it completes."""
@@ -246,14 +292,31 @@ def _hold(order: str, steps: Sequence[Step]) -> None:
         }
         kept = {(row["item"], row["no"]) for row in night.rows("kept_parts")}
         assert {(name, number) for name in live for number in range(3)} <= kept
+        assert [one["id"] for one in night.world.moves] == sorted(row["id"] for row in night.rows("trail"))
 
 
 EXAMPLES = 3
+BEFORE_MARKS = 10
+"""Behind this commit every endpoint is sealed, and the marks of those that others are repeated for have not moved."""
+STOPPED: list[Step] = [
+    ("move",),
+    ("collect", frozenset(), 0, BEFORE_MARKS, False),
+    ("process",),
+    ("collect", frozenset(), 0, 0, True),
+]
+REFUSED: list[Step] = [
+    ("move",),
+    ("collect", frozenset({4}), 0, 0, False),
+    ("process",),
+    ("collect", frozenset(), 0, 0, False),
+]
 
 
 @pytest.mark.parametrize("order", ["asc", "none"])
 @settings(deadline=None, max_examples=EXAMPLES)
 @given(steps=STEPS)
+@example(steps=STOPPED)
+@example(steps=REFUSED)
 def test_whatever_happens_by_day_the_tables_are_right_at_night(order: str, steps: list[Step]) -> None:
     _hold(order, steps)
 

@@ -14,8 +14,7 @@ from polars.testing import assert_frame_equal
 from engine.app import Engine
 from engine.app.config import Config
 from engine.core.errors import ConfigError, StorageError
-from engine.flow.ledger import Collection, Ledger, UnitRecord
-from engine.flow.ledger.address import parted
+from engine.flow.ledger import Collection, Ledger, UnitRecord, parted
 from tests.flow.desk import Desk, Tiny
 from tests.servers import Postgres
 from tests.vendors.server import Asked
@@ -204,7 +203,8 @@ def test_a_connection_that_is_lost_inside_a_change_ends_it_and_nothing_is_left(p
 
 
 def test_without_the_driver_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for name in ("psycopg", "psycopg.conninfo"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match="psycopg") as raised:
         Ledger("postgresql://db.example/engine")
     assert 'install it: pip install "engine[postgres]"' == raised.value.fix

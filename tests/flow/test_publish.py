@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from engine.core.errors import StorageError
+from engine.flow.lease import Fence
 from engine.flow.publish import PART_ROWS, PartWriter, Shelf
 from engine.flow.writing import replace_json, writing
 from tests.flow.pages import Shop, made
@@ -50,6 +52,44 @@ def test_a_table_is_published_in_parts(tmp_path: Path) -> None:
     made(shop, [{"id": at} for at in reversed(range(PART_ROWS * 2 + 5))])
     assert [PART_ROWS, PART_ROWS, 5] == [file["rows"] for file in shop.entry()["files"]]
     assert list(range(PART_ROWS * 2 + 5)) == shop.column("id")
+
+
+def test_the_scratch_of_who_was_taken_over_is_not_that_of_who_took_over(tmp_path: Path) -> None:
+    asleep, awake = (Shelf(tmp_path, "shop", Fence(number)) for number in (1, 2))
+    with ExitStack() as stack:
+        stack.enter_context(asleep.scratch("r"))
+        with awake.scratch("r") as scratch:
+            scratch("things").mkdir(parents=True)
+            stack.close()  # it wakes, and ends
+            with asleep.scratch("r"):  # or had only begun
+                assert scratch("things").is_dir()
+    assert [] == list(awake.home.glob(".*"))
+
+
+def test_scratch_of_a_killed_run_goes_when_the_next_makes_its_own(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, "shop", Fence(3))
+    for name in (".scratch-r", ".scratch-r.2"):
+        (shelf.home / name / "things").mkdir(parents=True)
+    with shelf.scratch("r"):
+        assert [] == list(shelf.home.glob(".*"))
+
+
+def test_what_an_earlier_try_left_goes_where_the_version_does_not_name_it(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, TABLE)
+    made(shop, [{"id": 1}])
+    shelf = Shelf(shop.storage, "shop")
+    version = shelf.version(shelf.current()["run"])
+    [named] = shelf.paths(version["tables"]["things"]["files"])
+    tried = [named.with_name("part-00001.parquet"), shelf.set_apart / "things" / version["run"] / "part-00000.parquet"]
+    other = shelf.home / "things" / "of-another-run" / "part-00000.parquet"
+    for place in (*tried, other):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"left")
+    shelf.tidy(version)
+    assert ([True, True], [False, False]) == (
+        [named.exists(), other.exists()],
+        [tried[0].exists(), tried[1].parent.exists()],
+    )
 
 
 def test_a_crash_between_parts_and_publication_leaves_the_old_version(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from engine.core.errors import StorageError
 from engine.core.select import SelectError
 from engine.flow.raw import Frame, Meta, Segment, frames, kept_synced, rows_in, rows_of
+from engine.flow.store import Lanes, Store
 
 BODIES = [b'[{"id":1}]', b'[{"id":2}]' * 50, b'[{"id":3}]']
 
@@ -60,11 +61,33 @@ def test_a_disk_that_refuses_a_sync_is_told_at_the_next_page(tmp_path: Path, mon
     segment.append(_meta(0), BODIES[0])
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", _refusing)
-        segment.sync()
+        with pytest.raises(StorageError, match=r"Input/output error while writing unit\.1\.seg"):
+            segment.sync()
     with pytest.raises(StorageError, match=r"Input/output error while writing unit\.1\.seg"):
         segment.append(_meta(1), BODIES[1])
     with pytest.raises(StorageError):
         segment.close()
+
+
+def test_a_disk_that_refused_a_sync_in_passing_is_told_to_whoever_syncs_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.flow.raw.SYNC_SECONDS", 0.001)
+    refused, lanes = Event(), Lanes(Store(tmp_path, "acme"), "r1", 1)
+    lane = lanes.take("things")
+    lane.append(_meta(0), BODIES[0])
+
+    def refuse(number: int) -> None:
+        refused.set()
+        _refusing(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with kept_synced(lanes.open):
+            assert refused.wait(10)
+    for end in (lanes.sync, lanes.close_all):
+        with pytest.raises(StorageError, match="Input/output error"):
+            end()
 
 
 def _synced(monkeypatch: pytest.MonkeyPatch) -> Event:

@@ -177,9 +177,7 @@ def test_the_key_of_redacted_records_is_gone_when_their_endpoint_is_sealed(morta
     assert (64, False) == (len(before["key"]), "key" in after)
 
 
-def test_pages_that_did_not_change_are_taken_again_once(
-    mortals: Mortal, vendor: Tiny, kills: Sequence[int]
-) -> None:
+def test_pages_that_did_not_change_are_taken_again_once(mortals: Mortal, vendor: Tiny, kills: Sequence[int]) -> None:
     def things(asked: Asked) -> Any:
         at = int(dict(asked.query).get("token", 0))
         if asked.headers.get("if-none-match") == f'"{at}"':

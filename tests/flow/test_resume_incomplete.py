@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.errors import ConfigError
 from engine.flow.began import chain
 from engine.flow.ledger import Collection, Ledger
 from engine.flow.store import Store
@@ -172,3 +173,73 @@ def test_a_unit_that_was_refused_at_once_is_asked_for_once_more(desk: Desk, vend
     completed(desk, first.run)
     assert [f"/{missing}?size=2&page={number}" for number in (1, 2)] == vendor.targets()
     assert [0, 10, 20] == whole(desk, "things")
+
+
+def test_what_moved_before_the_gap_is_seen_in_redacted_records_too(desk: Desk, vendor: Tiny) -> None:
+    def people(first: int, breaks_at: int) -> Any:
+        def answer(asked: Asked) -> Any:
+            number = int(dict(asked.query)["page"])
+            ids = range(first, 5)[2 * (number - 1) : 2 * number]
+            return BROKEN if number == breaks_at else {"rows": [{"id": at, "email": f"{at}@x"} for at in ids]}
+
+        return answer
+
+    vendor.routes["/people"] = people(1, 2)
+    first = desk.collect({"people": {"get": "/people", "records": "rows", "redact": ["email"], "paginate": BY_NUMBER}})
+    vendor.routes["/people"] = people(0, 0)
+    second = completed(desk, first.run)
+    assert ("incomplete", "succeeded") == (first.status, second.status)
+    assert [0, 1, 2, 3, 4] == [row["id"] for row in redacted(desk)]
+    assert [False, False] == [bool(key) for key in keys(desk, "people")]
+
+
+def test_the_key_of_redacted_records_stays_as_long_as_a_run_may_go_on_behind_them(desk: Desk, vendor: Tiny) -> None:
+    people = {"get": "/people", "records": "rows", "redact": ["email"], "paginate": BY_NUMBER}
+    vendor.routes["/people"] = numbered(4, breaks_at=2)
+    first = desk.collect({"people": people})
+    assert [True] == [bool(key) for key in keys(desk, "people")]
+    completed(desk, first.run)
+    assert 1 == len({*keys(desk, "people")})
+    desk.collect({"people": people})
+    assert [False, False, True] == [bool(key) for key in keys(desk, "people")]
+    vendor.routes["/people"] = numbered(4)
+    desk.collect({"people": people})
+    assert [""] * 4 == keys(desk, "people")
+
+
+def redacted(desk: Desk) -> list[Any]:
+    """The kept people of all runs that together hold them."""
+    every = sealed(desk, "people")
+    frames = Store(desk.storage, "acme").frames("people", chain(every, every[-1]))
+    return [row for frame in frames for row in json.loads(frame.body)]
+
+
+def keys(desk: Desk, endpoint: str) -> list[str]:
+    """By what each run knows redacted records again; empty where it does no more."""
+    ledger = Ledger(desk.storage / "engine.db")
+    try:
+        found = [ledger.sweep(one.run, endpoint) for one in reversed(ledger.runs("acme"))]
+        return [(one[0] if one else {}).get("key", "") for one in found]
+    finally:
+        ledger.close()
+
+
+def test_behind_a_newer_run_nothing_is_completed_and_it_is_named(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes |= {"/a": BROKEN, "/b": numbered(1, 10), "/c": numbered(1, 20)}
+    first, second = (desk.collect({"things": THINGS}).run for _ in range(2))
+    vendor.routes["/a"] = numbered(1)
+    with pytest.raises(ConfigError, match=f"run {second} collected things since then") as refused:
+        completed(desk, first)
+    assert ([], True) == (vendor.targets(), f"go on with that one: engine resume {second}" in refused.value.fix)
+    assert "succeeded" == completed(desk, second).status
+    assert [0, 10, 20] == whole(desk, "things")
+
+
+def test_a_part_that_is_newer_is_enough_for_nothing_to_be_completed(desk: Desk, vendor: Tiny) -> None:
+    vendor.routes |= {"/orgs": {"rows": [{"id": 0}]}, "/other": BROKEN}
+    page = desk.page({"orgs": {"get": "/orgs", "records": "rows"}, "other": "/other"})
+    first = desk.engine().collect(page)
+    newer = desk.engine().collect(page, only=["orgs"])
+    with pytest.raises(ConfigError, match=f"run {newer.run} collected orgs since then") as refused:
+        completed(desk, first.run)
+    assert "collect anew: engine run acme" == refused.value.fix

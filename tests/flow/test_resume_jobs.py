@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,10 +46,11 @@ def orders(**changes: Any) -> dict[str, Any]:
 
 def test_a_job_goes_on_where_it_was(mortals: Mortal, vendor: Tiny, kills: Sequence[int]) -> None:
     page = mortals.page(orders())
-    same_after_every_kill(mortals, page, "orders", points=PAGES, begin=lambda: exporting(vendor), numbers=kills)
+    begin = partial(exporting, vendor)  # the poll, the addresses, and what was in flight
+    same_after_every_kill(mortals, page, "orders", points=PAGES, repeated=3, begin=begin, numbers=kills)
 
 
-def test_an_address_that_expired_meanwhile_is_asked_for_again_and_nothing_is_created(
+def test_addresses_are_asked_for_again_as_they_may_have_expired_and_nothing_is_created(
     mortals: Mortal, vendor: Tiny
 ) -> None:
     exporting(vendor, anew=True)
@@ -57,7 +59,7 @@ def test_an_address_that_expired_meanwhile_is_asked_for_again_and_nothing_is_cre
     pages = [one[1][0][-1] for one in mortals.left("orders")["orders"]]
     mortals.anew()
     exporting(vendor, anew=True)
-    mortals.killed(page, 5)  # behind create, poll, locate and two files
+    mortals.killed(page, 3)  # behind the job and two files
 
     def only_new(asked: Asked) -> Any:
         signed = dict(asked.query)["signature"]
@@ -85,7 +87,34 @@ def test_an_export_that_is_read_in_pages_goes_on_behind_them(mortals: Mortal, ve
     endpoints = orders(fetch={"get": "/exports/${job.id}/rows"})
     del endpoints["orders"]["job"]["locate"]
     endpoints["orders"]["paginate"] = {"cursor": {"read": "answer.next", "send": "query.token"}}
-    same_after_every_kill(mortals, mortals.page(endpoints), "orders", points=PAGES, begin=begin)
+    same_after_every_kill(mortals, mortals.page(endpoints), "orders", points=PAGES, repeated=2, begin=begin)
+
+
+@pytest.mark.parametrize(("names", "rows"), [("cab", [2, 0, 1]), ("a", [0])], ids=["another order", "fewer"])
+def test_files_that_are_others_than_before_are_all_fetched_anew(
+    mortals: Mortal, vendor: Tiny, names: str, rows: list[int]
+) -> None:
+    exporting(vendor)
+    page = mortals.page(orders())
+    mortals.killed(page, 3)  # behind the job and two of its files
+    vendor.routes["/exports/7/files"] = {"files": [{"url": f"{vendor.url}/files/{name}"} for name in names]}
+    result = mortals.collect(page, later=2.0)
+    bodies = [json.loads(one[-1])["rows"][0]["id"] for _, pages in mortals.left("orders")["orders"] for one in pages]
+    assert ("succeeded", rows) == (result["status"], bodies)
+    assert 1 == mortals.asked()['POST /exports {"kind":"orders"}']
+
+
+def test_a_job_that_the_vendor_forgot_is_created_anew_when_the_run_is_completed(mortals: Mortal, vendor: Tiny) -> None:
+    exporting(vendor)
+    page = mortals.page(orders())
+    mortals.killed(page, 3)
+    vendor.routes["/exports/7"] = Answer.json({}, 404)
+    assert "incomplete" == mortals.collect(page, later=2.0)["status"]
+    run = mortals.newest()
+    exporting(vendor)
+    assert run
+    assert "succeeded" == mortals.collect(page, resume=run.run, later=3.0)["status"]
+    assert 2 == mortals.asked()['POST /exports {"kind":"orders"}']
 
 
 # --- files beside the page

@@ -56,6 +56,6 @@ def test_without_its_key_it_tells_nothing(place: Path, key: bytes | None) -> Non
 
 def test_a_mark_of_the_same_value_keeps_the_time_since_when_it_stands(place: Path) -> None:
     ledger = Ledger(place, seal=Seal(KEY))
-    ledger.move("acme", "people", [Mark("changed", "p1", SAID, at="2026-02-02T00:00:00Z")])
+    ledger.move("acme", "people", [Mark("changed", "p1", SAID, at="2026-02-02T00:00:00Z")], [])
     assert ["2026-01-01T00:00:00Z"] == [mark.at for mark in ledger.marks("acme")]
     ledger.close()

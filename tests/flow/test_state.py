@@ -10,6 +10,7 @@ import pytest
 from engine.app import Stop
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError, Stopped, StorageError
+from engine.core.events import UnitEnded
 from engine.flow.lease import held
 from tests.flow.desk import Desk, Tiny
 from tests.vendors.server import Asked
@@ -190,6 +191,16 @@ def test_ids_that_come_again_at_the_overlap_stand_in_the_table_once(desk: Desk, 
     assert [{"id": "1", "state": "done"}] == rows.to_dicts()
 
 
+def test_ids_of_the_overlap_in_collections_taken_together_are_no_doubled_keys(desk: Desk, vendor: Tiny) -> None:
+    incremental = {"field": "at", "start": "2026-06-01", "send": "query.since", "overlap": "1d"}
+    tables = {"events": {"from": "events", "key": "id", "columns": {"id": {"path": "id", "type": "string"}}}}
+    vendor.routes["/events"] = [{"id": 1, "at": "2026-06-14"}]
+    for _ in range(2):
+        desk.collect({"events": {"get": "/events", "incremental": incremental}}, tables=tables)
+    [made] = desk.engine().process(desk.folder / "acme.yaml").tables
+    assert (1, []) == (made.rows, [outcome.rule for outcome in made.outcomes])
+
+
 # --- what a mark rests on
 
 
@@ -242,3 +253,33 @@ def test_parents_whose_value_did_not_move_are_asked_once_more_where_the_request_
     notes = desk.collect({"repos": "/repos", "events": {**child, "query": {"all": "1"}}}).notes
     assert ["events: its request changed since the last collection; all of it is asked for again"] == notes
     assert ["/repos/a?all=1", "/repos/b?all=1"] == sorted(one for one in vendor.targets() if "all" in one)
+
+
+def _stopped(desk: Desk, page: Any) -> str:
+    """A run that was interrupted behind its first unit."""
+    engine = desk.engine()
+    engine.emit = lambda event: engine.stop.ask() if isinstance(event, UnitEnded) else None
+    engine.clock = Clock(lambda: desk.time.now, engine.stop.wait, lambda: 0.5)
+    desk.time.now += 1
+    with pytest.raises(Stopped):
+        engine.collect(desk.page(page))
+    return str(engine.runs()[0]["run"])
+
+
+def test_a_reset_gives_up_a_run_that_would_read_on_where_it_was(desk: Desk, vendor: Tiny) -> None:
+    desk.collect(EVENTS)
+    run = _stopped(desk, EVENTS)
+    assert [run] == desk.engine().reset("acme", "events")["abandoned"]
+    vendor.log.clear()
+    result = desk.collect(EVENTS)
+    assert ("", ["2026-06-01"] * 2) == (result.resumed_from, _since(vendor))
+
+
+def test_a_reset_gives_up_an_incomplete_run_that_would_move_marks(desk: Desk, vendor: Tiny) -> None:
+    vendor.fault("repos/b", times=5, status=400)
+    runs = [desk.collect(EVENTS).run for _ in range(2)]
+    vendor.log.clear()
+    assert runs[1:] == desk.engine().reset("acme", "events", "a")["abandoned"]
+    with pytest.raises(ConfigError, match="its state was reset"):
+        desk.engine().resume(runs[1])
+    assert ["incomplete", "abandoned"] == sorted((one["status"] for one in desk.engine().runs()), reverse=True)

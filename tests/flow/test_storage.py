@@ -44,6 +44,20 @@ def test_a_storage_that_lost_its_kind_takes_it_from_its_runs(tmp_path: Path, tex
     assert is_simulated(tmp_path)
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_ledger_that_is_gone_or_empty_beside_kept_pages_is_a_storage_error(tmp_path: Path, empty: bool) -> None:
+    storage = Storage(tmp_path)
+    open_storage(tmp_path, simulated=False)
+    storage.ledger().close()
+    (tmp_path / "raw_data" / "acme" / "items" / "run").mkdir(parents=True)
+    (tmp_path / "engine.db").unlink()
+    if empty:
+        (tmp_path / "engine.db").touch()
+    assert storage.has_ledger
+    with pytest.raises(StorageError, match=r"engine\.db, is gone or empty, and kept pages are there"):
+        storage.ledger(only_read=True)
+
+
 def test_a_storage_of_which_nobody_knows_the_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "raw_data").mkdir()
     with pytest.raises(StorageError, match="does not say whether the data beside it is simulated"):

@@ -35,11 +35,13 @@ def _silent(connection: socket.socket, over: threading.Event) -> None:
     over.wait()
 
 
-def _dripping(data: bytes) -> Callable[[socket.socket, threading.Event], None]:
+def _dripping(
+    data: bytes, hear: Callable[[socket.socket], bytes] = head_of
+) -> Callable[[socket.socket, threading.Event], None]:
     """Sends a byte whenever a read is about to be given up."""
 
     def talk(connection: socket.socket, over: threading.Event) -> None:
-        head_of(connection)
+        hear(connection)
         for at in range(len(data)):
             if over.wait(0.1):
                 return
@@ -91,8 +93,8 @@ def test_a_tls_handshake_that_hangs_is_given_up() -> None:
 
 
 def test_a_tls_handshake_that_drips_is_given_up() -> None:
-    with serving(_dripping(b"\x16\x03\x03\x40\x00" + bytes(1000))) as port:
-        patience = Patience(connect=0.4, read=0.3, request=0.6)
+    with serving(_dripping(b"\x16\x03\x03\x40\x00" + bytes(1000), lambda hello: hello.recv(65536))) as port:
+        patience = Patience(connect=0.4, read=0.3, request=LONG)
         assert "no connection to 127.0.0.1 within 0.4 s" in _fails(f"https://127.0.0.1:{port}/", patience=patience)
 
 

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from engine.core.errors import CollectionError, Mark
+from engine.flow.began import progress_as_json, progress_of
+from engine.flow.sweep import Progress
 from tests.flow.desk import Desk, Tiny, of
 from tests.vendors.server import Answer, Asked
 
@@ -325,3 +328,10 @@ def test_nothing_new_to_ask_is_no_emptied_endpoint(desk: Desk, vendor: Tiny) -> 
     _changing(vendor, a=1)
     desk.collect({**ORGS, "repos": CHANGED})
     assert "succeeded" == desk.collect({**ORGS, "repos": CHANGED}).status
+
+
+def test_why_a_unit_failed_comes_back_as_it_was_written_down() -> None:
+    failure = CollectionError("broken", "mend it", Mark("acme.yaml", 3, 7), {"request": "GET /x"})
+    known = progress_of(progress_as_json(Progress(missing="broken", failure=failure))).failure
+    assert isinstance(known, CollectionError)
+    assert (known.message, known.fix, known.mark, known.context) == ("broken", "mend it", failure.mark, failure.context)

@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from engine.flow.ledger import Ledger
-from engine.flow.ledger.waived import Waiver
+from engine.flow.ledger import Ledger, Waiver
 
 ONE = Waiver("0c1f", "things", "range", "v", date(2026, 7, 1), "why", "ann", "2026-06-01T00:00:00Z")
 LATER = "2026-06-02T00:00:00Z"

@@ -41,11 +41,11 @@ def search(secrets: Iterable[str], places: Iterable[tuple[str, str]]) -> list[st
 
 def kept(root: Path) -> Iterator[tuple[str, str]]:
     """Every file of a storage as a text, and what segments, Parquet files, workbooks and the ledger hold, decoded."""
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+    # All is read first: whoever opens the ledger of a run that was killed takes away the files beside it.
+    for path, data in [(path, path.read_bytes()) for path in sorted(root.rglob("*")) if path.is_file()]:
         name = str(path.relative_to(root))
         # One character a byte, so that nothing is lost in files that are no text.
-        text = path.read_bytes().decode("latin-1")
-        yield name, text
+        yield name, data.decode("latin-1")
         if path.suffix == ".seg":
             yield from (
                 (f"{name}#{number}", f"{frame.meta}\n{frame.body.decode()}")

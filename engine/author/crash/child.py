@@ -63,6 +63,7 @@ class Passing:
 def work(job: Job) -> Ended:
     """Do a job in this process; dies on the way where the job says so."""
     points = _listen(job.point)
+    commit.naming = "the same in each storage"
     if job.before:
         module, _, function = job.before.partition(":")
         getattr(importlib.import_module(module), function)(job)

@@ -34,6 +34,8 @@ class Settings:
 
     points: int | None = None
     """So many commit points, evenly among all; all of them unless said."""
+    ends: bool = True
+    """Whether the first and the last of each kind are tried, too."""
     random: int = 50
     seed: int = 1
     workers: int = WORKERS
@@ -171,7 +173,7 @@ class Matrix:
         for name in self._base.points:
             reached[name] += 1
             every.append((name, reached[name]))
-        for name, number in chosen(every, self.settings.points):
+        for name, number in chosen(every, self.settings.points, ends=self.settings.ends):
             yield name, f"{name} {number}", [{"point": (name, number)}]
         chance = Random(self.settings.seed)
         for number in range(self.settings.random):
@@ -215,10 +217,10 @@ class Matrix:
         )
 
 
-def chosen(points: Sequence[tuple[str, int]], most: int | None) -> list[tuple[str, int]]:
-    """So many of the points, evenly among all, and the first and last of each kind."""
+def chosen(points: Sequence[tuple[str, int]], most: int | None, *, ends: bool = True) -> list[tuple[str, int]]:
+    """So many of the points, evenly among all; with `ends` also the first and last of each kind."""
     if most is None or len(points) <= most:
         return list(points)
-    ends = dict(points)
+    last = dict(points) if ends else {}
     kept = {round(at * (len(points) - 1) / max(1, most - 1)) for at in range(most)}
-    return [one for at, one in enumerate(points) if at in kept or one[1] in (1, ends[one[0]])]
+    return [one for at, one in enumerate(points) if at in kept or (ends and one[1] in (1, last[one[0]]))]

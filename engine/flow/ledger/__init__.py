@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.flow.ledger.address import parted as parted
 from engine.flow.ledger.copies import Copies
 from engine.flow.ledger.dialect import Database
 from engine.flow.ledger.kept import Kept
 from engine.flow.ledger.leases import Leases
+from engine.flow.ledger.records import OPEN as OPEN
 from engine.flow.ledger.records import Collection as Collection
 from engine.flow.ledger.records import Due as Due
 from engine.flow.ledger.records import Holder as Holder
@@ -15,12 +17,12 @@ from engine.flow.ledger.records import LeaseRecord as LeaseRecord
 from engine.flow.ledger.records import RunRecord as RunRecord
 from engine.flow.ledger.records import Taken as Taken
 from engine.flow.ledger.records import UnitRecord as UnitRecord
-from engine.flow.ledger.runs import Runs
-from engine.flow.ledger.schedules import Schedules
+from engine.flow.ledger.runs import Runs, Schedules
 from engine.flow.ledger.sealed import Sealed
 from engine.flow.ledger.tables import prepare
 from engine.flow.ledger.ties import Ties
 from engine.flow.ledger.waived import Waived
+from engine.flow.ledger.waived import Waiver as Waiver
 from engine.flow.marks import Kind as Kind
 from engine.flow.marks import Mark as Mark
 from engine.flow.seal import PLAIN, Seal

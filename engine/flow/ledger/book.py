@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import overload
 
 from engine.core import commit
+from engine.core.clock import rfc3339
 from engine.core.errors import Json, LeaseLost
 from engine.flow.ledger.dialect import Database, Hand, Row, Value
 from engine.flow.ledger.records import Due
@@ -14,6 +17,9 @@ from engine.flow.seal import Seal
 
 NOTHING = ("null", "[]", "{}", '""')
 """What says nothing, and need not be sealed."""
+
+OVER = 0
+"""The number of no holder: who had one has given it back."""
 
 
 class Book:
@@ -54,12 +60,15 @@ class Book:
 
     @contextmanager
     def fenced(self, tool: str, fence: int) -> Iterator[None]:
-        """Every change inside is that of this holder, and is refused once another one took over."""
+        """Every change inside is that of this holder, and is refused once another one took over, and behind it.
+
+        A thread that was given up may still want to change something then.
+        """
         self._fence = tool, fence
         try:
             yield
         finally:
-            self._fence = None
+            self._fence = tool, OVER
 
     def heed(self) -> None:
         """Raise LeaseLost where another engine took over the tool that this ledger writes of."""
@@ -75,6 +84,15 @@ def packed(value: Json) -> str:
 def unpacked(text: str | None) -> Json:
     """What was packed; null where nothing was."""
     return json.loads(text) if text else None
+
+
+@overload
+def told(seconds: float) -> str: ...
+@overload
+def told(seconds: float | None) -> str | None: ...
+def told(seconds: float | None) -> str | None:
+    """Seconds since 1970, by the clock of the database, as a time of the day in UTC; null where there are none."""
+    return None if seconds is None else rfc3339(datetime.fromtimestamp(round(seconds), UTC))
 
 
 def _heed(hand: Hand | Database, tool: str, fence: int) -> None:

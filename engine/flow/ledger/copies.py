@@ -52,9 +52,6 @@ def _copy(source: Database, target: Database) -> None:
             listed = names(table)
             said, marks = ", ".join(listed), ", ".join("?" for _ in listed)
             here.do(f"DELETE FROM {table}")
-            last = 0
-            more = f"SELECT rowid, {said} FROM {table} WHERE rowid>? ORDER BY rowid LIMIT {BATCH}"
-            while rows := there.ask(more, [last]):
-                here.many(f"INSERT INTO {table} ({said}) VALUES ({marks})", [row[1:] for row in rows])
-                last = rows[-1][0]
+            for rows in there.pages(f"SELECT {said} FROM {table} ORDER BY rowid", BATCH):
+                here.many(f"INSERT INTO {table} ({said}) VALUES ({marks})", rows)
         here.many(FENCES, there.ask("SELECT tool, fence FROM leases"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -24,6 +24,9 @@ class Hand(Protocol):
 
     def many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """Do a statement for each of these values."""
+
+    def pages(self, sql: str, size: int) -> Iterator[list[Row]]:
+        """The rows of a query, so many at a time: it is asked once, however many there are."""
 
     def columns(self) -> dict[str, set[str]]:
         """Table -> its columns."""

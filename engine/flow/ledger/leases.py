@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from engine.core import commit
-from engine.flow.ledger.book import Book, lost
+from engine.flow.ledger.book import Book, lost, told
 from engine.flow.ledger.dialect import Hand
 from engine.flow.ledger.records import Holder, LeaseRecord
-from engine.flow.ledger.times import told
 
-HELD = "SELECT fence, machine, host, pid, run, since, beat, now_seconds() - beat FROM leases WHERE tool=? AND held=1"
-TAKEN = """
-INSERT INTO leases (tool, fence, held, machine, host, pid, since, beat) VALUES (?,1,1,?,?,?,now_seconds(),now_seconds())
-ON CONFLICT (tool) DO UPDATE SET fence=leases.fence+1, held=1, machine=excluded.machine, host=excluded.host,
-  pid=excluded.pid, run='', since=excluded.since, beat=excluded.beat
+HELD = """
+SELECT fence, machine, host, pid, run, since, beat, now_seconds() - beat, ticks FROM leases WHERE tool=? AND held=1
 """
+TAKEN = """
+INSERT INTO leases (tool, fence, held, machine, host, pid, since, beat, ticks)
+VALUES (?,1,1,?,?,?,now_seconds(),now_seconds(),?)
+ON CONFLICT (tool) DO UPDATE SET fence=leases.fence+1, held=1, machine=excluded.machine, host=excluded.host,
+  pid=excluded.pid, run='', since=excluded.since, beat=excluded.beat, ticks=excluded.ticks
+"""
+BEATEN = "UPDATE leases SET beat=now_seconds(), ticks=? WHERE tool=? AND fence=? AND held=1"
 
 
 class Leases(Book):
@@ -44,7 +48,7 @@ class Leases(Book):
             before = _record(tool, *rows[0]) if rows else None
             if before and not is_over(before):
                 return 0, before
-            hand.do(TAKEN, [tool, holder.machine, holder.host, holder.pid])
+            hand.do(TAKEN, [tool, holder.machine, holder.host, holder.pid, time.monotonic()])
             hand.do("UPDATE leases SET fence=? WHERE tool=? AND fence<?", [behind + 1, tool, behind + 1])
             fence = _fence(hand, tool)
             begin(fence)
@@ -53,7 +57,7 @@ class Leases(Book):
 
     def beat(self, tool: str, fence: int) -> bool:
         """Say that the holder is at work; gives whether somebody asked its run to end. Raises LeaseLost."""
-        if not self._base.do("UPDATE leases SET beat=now_seconds() WHERE tool=? AND fence=? AND held=1", [tool, fence]):
+        if not self._base.do(BEATEN, [time.monotonic(), tool, fence]):
             raise lost(self._base, tool)
         mine = "run=(SELECT run FROM leases WHERE tool=? AND fence=?)"
         self._base.do(f"UPDATE runs SET beat=now_seconds() WHERE {mine}", [tool, fence])
@@ -70,6 +74,6 @@ def _fence(hand: Hand, tool: str) -> int:
 
 
 def _record(
-    tool: str, fence: int, machine: str, host: str, pid: int, run: str, since: float, beat: float, idle: float
+    tool: str, fence: int, machine: str, host: str, pid: int, run: str, since: float, beat: float, *last: float
 ) -> LeaseRecord:
-    return LeaseRecord(tool, fence, Holder(machine, host, pid), run, told(since), told(beat), idle)
+    return LeaseRecord(tool, fence, Holder(machine, host, pid), run, told(since), told(beat), *last)

@@ -24,6 +24,10 @@ ASLEEP_SECONDS = 20
 """The transaction of an engine that sleeps is ended, so that the others need not wait for it to wake."""
 ANSWER_SECONDS = 10
 """So long a server may take to accept a connection."""
+STATEMENT_SECONDS = 40
+"""So long a statement may take: longer than it may wait for the changes of others."""
+TCP = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+"""A machine that is gone is noticed, though it did not say so."""
 SERIAL = "SELECT pg_advisory_xact_lock(hashtextextended('{}', 0))"
 """Changes come one after the other, as in a file: no two engines can take the same lease or the same number."""
 ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -48,6 +52,13 @@ class Hand:
         """Do a statement for each of these values."""
         with self._base.cursor() as cursor:
             cursor.executemany(_said(sql), [_given(row) for row in rows])
+
+    def pages(self, sql: str, size: int) -> Iterator[list[Row]]:
+        """The rows of a query, so many at a time."""
+        with self._base.cursor("pages") as cursor:
+            cursor.execute(_said(sql))
+            while rows := cursor.fetchmany(size):
+                yield rows
 
     def columns(self) -> dict[str, set[str]]:
         """Table -> its columns."""
@@ -142,17 +153,16 @@ class Postgres:
 
     def _connected(self) -> psycopg.Connection[Row]:
         try:
-            import psycopg
             from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+            from engine.flow.ledger.silence import Listening
         except ImportError as error:
             text = "database_url names a PostgreSQL, and psycopg, which speaks with it, cannot be used"
             raise ConfigError(f"{text}: {error}", 'install it: pip install "engine[postgres]"') from None
-        said: dict[str, Any] = {"connect_timeout": ANSWER_SECONDS, **conninfo_to_dict(self._address)}
-        base = psycopg.connect(make_conninfo("", **{"application_name": "engine", **said}), autocommit=True)
-        base.execute(
-            f'SET search_path TO "{self._schema}"; SET lock_timeout TO {int(dialect.PATIENCE_SECONDS * 1000)}; '
-            f"SET idle_in_transaction_session_timeout TO {ASLEEP_SECONDS * 1000}; SET synchronous_commit TO on".encode()
-        )
+        own = conninfo_to_dict(self._address)
+        said: dict[str, Any] = {"application_name": "engine", "connect_timeout": ANSWER_SECONDS, **TCP, **own}
+        base = Listening.connect(make_conninfo("", **said), autocommit=True)
+        base.execute(f'SET search_path TO "{self._schema}"; {_settings(str(own.get("options", "")))}'.encode())
         return base
 
     def _make_schema(self) -> None:
@@ -187,6 +197,14 @@ class Postgres:
 
     def _words(self, error: Exception) -> str:
         return without_password(" ".join(str(error).split()), self._url)
+
+
+def _settings(options: str) -> str:
+    """How a session is; what the options of the URL say of how long to wait is left."""
+    waits = {"lock_timeout": int(dialect.PATIENCE_SECONDS * 1000), "statement_timeout": STATEMENT_SECONDS * 1000}
+    said = {name: value for name, value in waits.items() if name not in options}
+    said["idle_in_transaction_session_timeout"] = ASLEEP_SECONDS * 1000
+    return "; ".join([*(f"SET {name} TO {value}" for name, value in said.items()), "SET synchronous_commit TO on"])
 
 
 def _given(values: Iterable[Value]) -> tuple[Value, ...]:

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from engine.core.errors import Json
 
+OPEN = ("running", "interrupted")
+"""The status of a run that has not ended."""
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -57,6 +60,9 @@ class Collection:
     """The incomplete run whose gaps it fills: both together are what was there."""
     cleaned: str = ""
     """When its kept pages were cleaned up; empty while they are there."""
+    released: bool = True
+    """Whether its marks have moved; those of an endpoint that others are repeated for wait until all of these is whole.
+    Until then the next run reads the same once more."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,9 @@ class LeaseRecord:
     since: str
     beat_at: str
     idle_seconds: float
-    """How long ago the holder was last heard of, by the clock of the database."""
+    """How long ago the holder was last heard of, by the clock of the database, which may be set meanwhile."""
+    ticks: float = 0.0
+    """When it was last heard of, in the seconds of its machine since that was started: nobody can set them."""
 
     def __str__(self) -> str:
         run = f"run {self.run}, " if self.run else ""

@@ -1,4 +1,4 @@
-"""The chapter of runs: what each was asked for, how far it is and how it ended."""
+"""The chapter of runs: what each was asked for and how it ended, and which times of the schedules are done."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from engine.core.clock import read_instant
+from engine.core.clock import read_instant, rfc3339
 from engine.core.errors import Json
-from engine.flow.ledger.book import Book
+from engine.flow.ledger.book import Book, told
 from engine.flow.ledger.dialect import Hand, Row
-from engine.flow.ledger.records import RunRecord
-from engine.flow.ledger.schedules import TAKE, taking
-from engine.flow.ledger.times import told
+from engine.flow.ledger.records import Due, RunRecord, Taken
 
 COLUMNS = (
     "run, tool, work, page_hash, asked, simulated, status, started_at, beat, ended_at, fence, completes, replays, "
@@ -20,6 +18,7 @@ COLUMNS = (
 )
 NAMED = "SELECT 1 FROM runs WHERE run=? UNION SELECT 1 FROM names WHERE run=? AND tool<>?"
 NAMING = "INSERT INTO names (tool, run) VALUES (?,?) ON CONFLICT (tool) DO UPDATE SET run=excluded.run"
+TAKE = "UPDATE schedules SET taken=?, run=?, status=?, ended_at=? WHERE tool=? AND schedule=? AND taken<?"
 
 
 class Runs(Book):
@@ -60,12 +59,14 @@ class Runs(Book):
             sql = "UPDATE runs SET status=?, ended_at=?, result=?, beat=now_seconds() WHERE run=?"
             hand.do(sql, [status, ended_at, self._shut(result, f"run/{run}/result"), run])
             if self._due and status != "interrupted":
-                hand.do(TAKE, taking(self._due, run, status, ended_at))
+                hand.do(TAKE, _taking(self._due, run, status, ended_at))
 
     def abandon(self, run: str) -> None:
-        """Note that a run that was interrupted will not go on."""
+        """Note that a run that was interrupted will not go on, nor one that is incomplete be completed."""
         with self._change() as hand:
-            sql = "UPDATE runs SET status='abandoned' WHERE run=? AND status IN ('running', 'interrupted')"
+            sql = (
+                "UPDATE runs SET status='abandoned' WHERE run=? AND status IN ('running', 'interrupted', 'incomplete')"
+            )
             hand.do(sql, [run])
 
     def ask_cancel(self, run: str) -> bool:
@@ -111,6 +112,43 @@ class Runs(Book):
         hand.do("UPDATE runs SET status='interrupted' WHERE tool=? AND status='running' AND run<>?", [tool, run])
         if self._fence:
             hand.do("UPDATE leases SET run=? WHERE tool=?", [run, tool])
+
+
+class Schedules(Book):
+    """Schedules of every tool."""
+
+    def meet(self, tool: str, schedule: str, clock: str, now: datetime) -> None:
+        """Note a schedule that is new or has other times than before: what was due before now is no concern of it."""
+        with self._change() as hand:
+            hand.do(
+                "INSERT INTO schedules (tool, schedule, clock, taken) VALUES (?,?,?,?) ON CONFLICT (tool, schedule) "
+                "DO UPDATE SET clock=excluded.clock, taken=excluded.taken WHERE schedules.clock<>excluded.clock",
+                (tool, schedule, clock, rfc3339(now.replace(microsecond=0))),
+            )
+
+    def take(self, due: Due, *, status: str, ended_at: str, run: str | None = None) -> None:
+        """Note a due time whose run could not note it itself; nothing where the time is done already."""
+        with self._change() as hand:
+            hand.do(TAKE, _taking(due, run, status, ended_at))
+
+    def taken(self) -> dict[tuple[str, str], Taken]:
+        """(tool, schedule) -> how far its times are done."""
+        rows = self._ask("SELECT tool, schedule, clock, taken, run, status, ended_at FROM schedules")
+        return {
+            (tool, schedule): Taken(clock, read_instant(until), *last) for tool, schedule, clock, until, *last in rows
+        }
+
+    def due_is_done(self) -> bool:
+        """Whether the due time of this run is done already: by a run that outlived the daemon that began it."""
+        due = self._due
+        last = self.taken().get((due.tool, due.schedule)) if due else None
+        return bool(due and last and last.until >= due.at)
+
+
+def _taking(due: Due, run: str | None, status: str, ended_at: str) -> tuple[str | None, ...]:
+    """The values of `TAKE`."""
+    at = rfc3339(due.at)
+    return at, run, status, ended_at, due.tool, due.schedule, at
 
 
 def _name(hand: Hand, tool: str, started: datetime) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 
+from engine.core.clock import read_instant
 from engine.flow.ledger.book import unpacked
+from engine.flow.ledger.dialect import Hand
 from engine.flow.ledger.records import Collection, UnitRecord
 from engine.flow.ledger.units import Units
 from engine.flow.marks import MARKED, Kind, Mark
 
 SEALED = """
-INSERT INTO collections (tool, run, endpoint, complete, rows, pages, missing, skipped, completes)
-VALUES (?,?,?,?,?,?,?,?,?)
+INSERT INTO collections (tool, run, endpoint, complete, rows, pages, missing, skipped, completes, released)
+VALUES (?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (run, endpoint) DO UPDATE SET complete=excluded.complete, rows=excluded.rows, pages=excluded.pages,
-  missing=excluded.missing, skipped=excluded.skipped, completes=excluded.completes
+  missing=excluded.missing, skipped=excluded.skipped, completes=excluded.completes, released=excluded.released
 """
 
 
@@ -42,27 +46,51 @@ class Sealed(Units):
             self._note(hand, one.run, one.endpoint, units)
             counts = int(one.complete), one.rows, one.pages
             told = [self._shut(words, _about(one.run, one.endpoint)) for words in (one.missing, one.skipped)]
-            hand.do(SEALED, (tool, one.run, one.endpoint, *counts, *told, one.completes))
-            hand.many(MARKED, [self._row(mark, tool, one.endpoint) for mark in marks])
+            hand.do(SEALED, (tool, one.run, one.endpoint, *counts, *told, one.completes, int(one.released)))
+            self._mark(hand, tool, one.endpoint, marks)
             hand.do("DELETE FROM watermarks WHERE tool=? AND endpoint=? AND seen<?", (tool, one.endpoint, forget))
 
-    def move(self, tool: str, endpoint: str, marks: Iterable[Mark]) -> None:
-        """Move the marks of an endpoint that was sealed before, when all that is repeated for it is whole."""
+    def move(self, tool: str, endpoint: str, marks: Iterable[Mark], runs: Iterable[str]) -> None:
+        """Move the marks of an endpoint that these runs sealed, when all that is repeated for it is whole."""
         with self._change() as hand:
-            hand.many(MARKED, [self._row(mark, tool, endpoint) for mark in marks])
+            self._mark(hand, tool, endpoint, marks)
+            sql = "UPDATE collections SET released=1 WHERE tool=? AND run=? AND endpoint=?"
+            hand.many(sql, [(tool, run, endpoint) for run in runs])
+
+    def _mark(self, hand: Hand, tool: str, endpoint: str, marks: Iterable[Mark]) -> None:
+        """Move marks: one that says until when the same request read moves forward only."""
+        marks = list(marks)
+        read: dict[str, tuple[datetime, str]] = {}
+        if any(mark.kind == "window" and mark.value for mark in marks):
+            sql = "SELECT partition, value, basis FROM watermarks WHERE tool=? AND endpoint=? AND kind='window'"
+            for name, value, basis in hand.ask(sql + " AND value<>''", (tool, endpoint)):
+                until = read_instant(self._value(value, _of(tool, endpoint, "window", name)))
+                read[name] = until, basis
+        rows = [self._row(_forward(mark, *read.get(mark.partition, (None, ""))), tool, endpoint) for mark in marks]
+        hand.many(MARKED, rows)
 
     def collections(self, tool: str) -> list[Collection]:
         """Every sealed collection of a tool, oldest first."""
         rows = self._ask(
-            "SELECT run, endpoint, complete, rows, pages, missing, skipped, completes, cleaned FROM collections "
+            "SELECT run, endpoint, complete, rows, pages, missing, skipped, completes, cleaned, released "
+            "FROM collections "
             "WHERE tool=? ORDER BY run, endpoint",
             (tool,),
         )
         return [
             Collection(
-                run, name, bool(whole), n, pages, self._words(about, missing), self._words(about, skipped), *more
+                run,
+                name,
+                bool(whole),
+                n,
+                pages,
+                self._words(about, missing),
+                self._words(about, skipped),
+                completes,
+                cleaned,
+                bool(released),
             )
-            for run, name, whole, n, pages, missing, skipped, *more in rows
+            for run, name, whole, n, pages, missing, skipped, completes, cleaned, released in rows
             for about in [_about(run, name)]
         ]
 
@@ -76,14 +104,6 @@ class Sealed(Units):
         """Forget the collections of an endpoint whose kept pages were cleaned up; gives how many those were."""
         with self._change() as hand:
             return hand.do("DELETE FROM collections WHERE tool=? AND endpoint=? AND cleaned<>''", (tool, endpoint))
-
-    def rows_before(self, tool: str, endpoint: str) -> int:
-        """How many records the last complete collection of an endpoint had; 0 when there was none."""
-        rows = self._ask(
-            "SELECT rows FROM collections WHERE tool=? AND endpoint=? AND complete=1 ORDER BY run DESC LIMIT 1",
-            (tool, endpoint),
-        )
-        return int(rows[0][0]) if rows else 0
 
     # --- marks
 
@@ -132,6 +152,13 @@ class Sealed(Units):
 
     def _words(self, about: str, told: str) -> tuple[str, ...]:
         return tuple(self._opened(told, about))
+
+
+def _forward(mark: Mark, until: datetime | None, basis: str) -> Mark:
+    """The mark, which moves nothing where the same request has read further."""
+    if mark.kind != "window" or not mark.value or until is None or basis not in ("", mark.basis):
+        return mark
+    return replace(mark, value="") if read_instant(mark.value) < until else mark
 
 
 def _about(run: str, endpoint: str) -> str:

@@ -41,6 +41,12 @@ class Hand:
         """Do a statement for each of these values."""
         self._base.executemany(_said(sql), rows)
 
+    def pages(self, sql: str, size: int) -> Iterator[list[Row]]:
+        """The rows of a query, so many at a time."""
+        cursor = self._base.execute(_said(sql))
+        while rows := cursor.fetchmany(size):
+            yield rows
+
     def columns(self) -> dict[str, set[str]]:
         """Table -> its columns."""
         return listed(self.ask("SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c"))
@@ -113,7 +119,7 @@ class SQLite:
         if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
             fix = "make the storage folder writable, or choose another with --storage"
             return StorageError(f"the storage cannot be written: {text}", fix)
-        fix = "restore the storage from a backup: engine restore; or move the file away, and all is collected anew"
+        fix = "restore the storage from a backup: engine restore; or collect anew into another --storage"
         return StorageError(f"{self.name} cannot be used: {text}", fix)
 
 

@@ -25,7 +25,8 @@ TABLES = {
     "collections": (
         "tool TEXT NOT NULL, run TEXT NOT NULL, endpoint TEXT NOT NULL, complete BIGINT NOT NULL, "
         "rows BIGINT NOT NULL, pages BIGINT NOT NULL, missing TEXT NOT NULL, skipped TEXT NOT NULL, "
-        "completes TEXT NOT NULL DEFAULT '', cleaned TEXT NOT NULL DEFAULT '', PRIMARY KEY (run, endpoint)"
+        "completes TEXT NOT NULL DEFAULT '', cleaned TEXT NOT NULL DEFAULT '', released BIGINT NOT NULL DEFAULT 1, "
+        "PRIMARY KEY (run, endpoint)"
     ),
     "watermarks": (
         "tool TEXT NOT NULL, endpoint TEXT NOT NULL, kind TEXT NOT NULL, partition TEXT NOT NULL, value TEXT NOT NULL, "
@@ -37,7 +38,7 @@ TABLES = {
         "tool TEXT PRIMARY KEY, fence BIGINT NOT NULL, held BIGINT NOT NULL DEFAULT 0, "
         "machine TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '', pid BIGINT NOT NULL DEFAULT 0, "
         "run TEXT NOT NULL DEFAULT '', since DOUBLE PRECISION NOT NULL DEFAULT 0, "
-        "beat DOUBLE PRECISION NOT NULL DEFAULT 0"
+        "beat DOUBLE PRECISION NOT NULL DEFAULT 0, ticks DOUBLE PRECISION NOT NULL DEFAULT 0"
     ),
     "waivers": (
         "tool TEXT NOT NULL, id TEXT NOT NULL, tbl TEXT NOT NULL, rule TEXT NOT NULL, field TEXT, until TEXT NOT NULL, "

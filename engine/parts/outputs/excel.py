@@ -112,5 +112,6 @@ class Excel(Output):
 
 
 def _scratch(place: Path) -> TemporaryDirectory[str]:
-    """A folder beside a place; who takes over from a run that was killed removes what is called so."""
-    return TemporaryDirectory(dir=place.parent, prefix=".excel-", suffix=".tmp")
+    """A folder beside a place that ends as its name does: who takes over from a run that was killed removes it."""
+    number = place.suffixes[-2] if place.suffix == ".tmp" else ""
+    return TemporaryDirectory(dir=place.parent, prefix=".excel-", suffix=f"{number}.tmp")
