@@ -107,7 +107,7 @@ class Engine(Keeping):
     def pages(self) -> Path:
         """The folder of the pages: pipelines_dir, or where there is none the pages that ship with the engine."""
         own = self.config.pipelines_dir
-        return own if own.is_dir() else SHIPPED / "pipelines"
+        return own if os.path.isdir(own) else SHIPPED / "pipelines"
 
     def tools(self) -> list[str]:
         """The tools that have a page."""

@@ -66,7 +66,7 @@ class Shop(Server):
 
     def __init__(self) -> None:
         super().__init__()
-        self.things: list[dict[str, Any]] = THINGS
+        self.things: list[dict[str, Any]] = list(THINGS)
         self.hold = False
         self.hold_at = ""
         """The path whose next request waits until the test lets it go."""
