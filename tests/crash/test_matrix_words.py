@@ -20,6 +20,7 @@ DAY = 86_400.0
 POINTS, RANDOM = 8, 4
 ASKED_AGAIN = 2
 """How far an export is and where its files are is not kept: it is asked again beside what was in flight."""
+IN_FLIGHT = 8 + ASKED_AGAIN
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
@@ -29,7 +30,9 @@ def vendor() -> Iterator[Words]:
         yield opened
 
 
-def _report(vendor: Words, place: Path, in_flight: int = 8, *, template: Path | None = None, **of_job: Any) -> Report:
+def _report(
+    vendor: Words, place: Path, in_flight: int = IN_FLIGHT, *, template: Path | None = None, **of_job: Any
+) -> Report:
     settings = Settings(points=POINTS, ends=False, random=RANDOM, workers=1)
     return Matrix(job(place, **of_job), opening(vendor), in_flight, settings, template).run()
 
@@ -81,4 +84,4 @@ def test_a_run_with_its_ledger_in_postgresql_goes_on_where_it_was_killed(
 ) -> None:
     place = page(tmp_path, vendor, lists=False)
     settings = Settings(points=POINTS, ends=False, random=RANDOM, workers=1)
-    assert [] == told(Matrix(job(place), _in(postgres, opening(vendor)), 8, settings).run())
+    assert [] == told(Matrix(job(place), _in(postgres, opening(vendor)), IN_FLIGHT, settings).run())

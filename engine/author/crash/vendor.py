@@ -38,6 +38,8 @@ class Scene:
 
 
 Opening = Callable[[], AbstractContextManager[Scene]]
+JOB_ASKS = 2
+"""How far a job is and where its files are is not kept: a thread that has one in flight asks so many things again."""
 
 
 @dataclass
@@ -99,4 +101,5 @@ def simulated(
     )
     said = plan.pipeline.connection.concurrency
     concurrency = int(render(said, plan.settings.scope()) if isinstance(said, str) else said)
-    return job, watched.open, concurrency
+    jobs = any(asked.endpoint.job for asked in plan.endpoints)
+    return job, watched.open, concurrency * (JOB_ASKS if jobs else 1)
