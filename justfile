@@ -19,25 +19,13 @@ test *words:
 docs *words:
     .venv/bin/python -m engine.spec.reference "$@"
 
-# Seconds, CPU and peak memory of the whole walk; numbers of records may follow, as in `just bench 1_000_000`.
+# How fast it is beside a hand-written collection and its peers: a few minutes; `just bench --help` says what else there is.
 bench *words:
-    .venv/bin/python bench/walk.py "$@"
-
-# Requests a second and CPU of 10,000 children at 50 ms each, next to a bare client; numbers in flight may follow.
-fanout *words:
-    .venv/bin/python bench/fanout.py "$@"
+    .venv/bin/python bench/run.py "$@"
 
 # Kill runs of the pages at every kind of instant; CI tries a sample of this.
 crash *words:
     for tool in cequence 42crunch apigee; do .venv/bin/engine test --crash $tool "$@" || exit 1; done
-
-# What it costs that nothing is lost: collecting with and without syncing, as a ratio.
-durable:
-    .venv/bin/python bench/durable.py
-
-# What encryption costs: the whole walk with and without a key, as a ratio.
-seal *words:
-    .venv/bin/python bench/seal.py "$@"
 
 [private]
 lint:

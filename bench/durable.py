@@ -1,23 +1,23 @@
 """What it costs that nothing is lost: collections with and without making sure that the disk has it, as a ratio.
 
-`python bench/durable.py` prints one row for a list of 200 long pages and one for a fan-out of 2,000 small units. Each
-collection is a process of its own, in turn with and without; of five rounds the median counts. Without means: in that
-process alone `os.fsync` does nothing, and SQLite does not sync. The disk is that of TMPDIR; in memory syncing is free.
+`python bench/durable.py` prints a Markdown table: one row for a list of 200 long pages and one for a fan-out of 2,000
+small units. Each collection is a process of its own, in turn with and without; of five rounds the median counts.
+Without means: in that process alone `os.fsync` does nothing, and SQLite does not sync. The disk is that of TMPDIR; in
+memory syncing is free.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import statistics
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import fanout
-import walk
+import ours
+from measure import Case, median, say, serving, table
 
 ROUNDS = 5
 PAGES = 200
@@ -48,7 +48,7 @@ def collect(what: str, url: str, way: str) -> None:
     if way == "unsynced":
         sync_nothing()
     text, where, pages = {
-        "list": (walk.PAGE, {"url": f"{url}/{PAGES}"}, PAGES),
+        "list": (ours.text("bare", "cursor", "flat"), {"url": url}, PAGES),
         "fan-out": (fanout.PAGE, {"url": url, "flight": str(IN_FLIGHT)}, UNITS + 1),
     }[what]
     with tempfile.TemporaryDirectory() as folder:
@@ -64,19 +64,20 @@ def collect(what: str, url: str, way: str) -> None:
 
 def main() -> None:
     """Print a table of one row for each shape of collection."""
-    shown = " ".join(f"{f'{way} s':>11} {'CPU s':>7}" for way in WAYS)
-    fanout.say(f"{'what':>8} {'pages':>6} {shown} {'ratio':>6} {'CPU':>5}")
+    rows = []
     for what, pages in (("list", PAGES), ("fan-out", UNITS + 1)):
         found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
         for _ in range(ROUNDS):
             for way, rounds in found.items():
-                with ExitStack() as stack:
-                    stand = walk.serving() if what == "list" else fanout.serving(latency=0, children=UNITS)
-                    rounds.append(fanout.run(what, stack.enter_context(stand), way, script=__file__))
-        seconds = [statistics.median(one["seconds"] for one in rounds) for rounds in found.values()]
-        cpu = [statistics.median(one["cpu"] for one in rounds) for rounds in found.values()]
-        cells = " ".join(f"{at:>11.2f} {used:>7.2f}" for at, used in zip(seconds, cpu, strict=True))
-        fanout.say(f"{what:>8} {pages:>6,} {cells} {seconds[0] / seconds[1]:>6.2f} {cpu[0] / cpu[1]:>5.2f}")
+                listed = serving(Case(count=1_000 * PAGES))
+                with listed if what == "list" else fanout.serving(latency=0, children=UNITS) as url:
+                    rounds.append(fanout.run(what, url, way, script=__file__))
+        seconds = [median(one["seconds"] for one in rounds) for rounds in found.values()]
+        cpu = [median(one["cpu"] for one in rounds) for rounds in found.values()]
+        cells = [f"{one:.2f}" for both in zip(seconds, cpu, strict=True) for one in both]
+        rows.append([what, f"{pages:,}", *cells, f"{seconds[0] / seconds[1]:.2f}", f"{cpu[0] / cpu[1]:.2f}"])
+    shown = [head for way in WAYS for head in (f"{way} s", "CPU s")]
+    say(table(["", "pages", *shown, "ratio", "CPU"], rows))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """How fast many small requests go: 10,000 children of one list at 50 ms each, next to a bare client in a loop.
 
-`python bench/fanout.py` prints one row for each number of requests in flight (32 and 100; others may follow). The
-server, each walk and each loop are processes of their own; of three rounds the median counts. Ideal is what the latency
-alone allows.
+`python bench/fanout.py` prints a Markdown table: one row for each number of requests in flight (32 and 100; others may
+follow). The server, each walk and each loop are processes of their own; of three rounds the median counts. Ideal is
+what the latency alone allows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import queue
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from measure import ENV, median, say, started, table
 
 LATENCY_SECONDS = 0.05
 CHILDREN = 10_000
@@ -74,15 +74,8 @@ async def serve(latency: float, children: int) -> None:
 @contextmanager
 def serving(latency: float = LATENCY_SECONDS, children: int = CHILDREN) -> Iterator[str]:
     """The address of a server in a process of its own."""
-    words = [sys.executable, __file__, "serve", str(latency), str(children)]
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert child.stdout
-    try:
-        yield f"http://127.0.0.1:{child.stdout.readline().strip()}"
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()
+    with started([sys.executable, __file__, "serve", str(latency), str(children)]) as said:
+        yield f"http://127.0.0.1:{said}"
 
 
 def walk(url: str, flight: int) -> None:
@@ -138,39 +131,30 @@ def measured() -> Iterator[None]:
 
 
 def run(what: str, url: str, how: str, script: str = __file__) -> dict[str, float]:
-    """The seconds and the CPU of a walk or a loop in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, script, what, url, how],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
+    """The seconds and the CPU of a walk or a loop in a process of its own, from its first request on."""
+    words = [sys.executable, script, what, url, how]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, env=ENV)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 def main(flights: list[int]) -> None:
     """Print a table of one row for each number of requests in flight."""
-    say(f"{'in flight':>9} {'ours/s':>8} {'of ideal':>9} {'CPU µs':>7} {'bare/s':>8} {'of ideal':>9} {'CPU µs':>7}")
+    rows = []
     for flight in flights:
         found: dict[str, list[dict[str, float]]] = {"walk": [], "loop": []}
         for _ in range(ROUNDS):
             for what, rounds in found.items():
                 with serving() as url:
                     rounds.append(run(what, url, str(flight)))
-        cells = []
+        cells = [str(flight)]
         for rounds in found.values():
-            rate = CHILDREN / statistics.median(one["seconds"] for one in rounds)
-            cpu = statistics.median(one["cpu"] for one in rounds) / CHILDREN * 1e6
-            cells.append(f"{rate:>8,.0f} {rate * LATENCY_SECONDS / flight:>9.0%} {cpu:>7,.0f}")
-        say(f"{flight:>9} {' '.join(cells)}")
+            rate = CHILDREN / median(one["seconds"] for one in rounds)
+            cpu = median(one["cpu"] for one in rounds) / CHILDREN * 1e6
+            cells += [f"{rate:,.0f}", f"{rate * LATENCY_SECONDS / flight:.0%}", f"{cpu:,.0f}"]
+        rows.append(cells)
+    heads = ["in flight", "engine, requests/s", "of ideal", "CPU µs", "bare client, requests/s", "of ideal", "CPU µs"]
+    say(table(heads, rows))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from engine.spec.read import Source
 def explain(
     source: Source, plan: Plan, found: Found, *, published: Collection[str] = (), verbose: bool
 ) -> dict[str, Json]:
-    """The plan; `published` are the tables there are; `verbose` adds the columns that Polars cannot read and why."""
+    """The plan; `published` are the tables there are; `verbose` adds how each column is read."""
     page, connection = plan.pipeline, plan.pipeline.connection
     return {
         "tool": page.tool,
@@ -163,14 +163,7 @@ def _table(name: str, table: Table | None, plan: Plan, verbose: bool) -> dict[st
     else:
         found["stages"] = {"validation": len(table.validate_), "enrichment": len(table.enrich)}
     if verbose and not table.sql:
-        found["slow_columns"] = _slow(table)
+        from engine.app.reads import how  # polars with it
+
+        found["columns_read"] = how(table)
     return found
-
-
-def _slow(table: Table) -> Mapping[str, str]:
-    """Column -> why jmespath.py reads it one record at a time."""
-    from engine.flow.columns import Wanted, reading
-
-    read = ((name, column) for name, column in table.columns.items() if not column.sql)
-    wanted = [Wanted(name, column.path, column.type or "string", column.unit) for name, column in read]
-    return dict(reading(wanted).slow)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from engine.app import log
@@ -172,15 +172,20 @@ class Running:
             with stand as vendor:
                 if vendor is not None:
                     walk = replace(walk, auth=vendor.auth, reach=vendor.reach, made_up=vendor.rows)
-                if "collect" in works:
-                    walk.collect()
-                    self._tell(result)
-                if "process" in works:
-                    walk.process(self.stage)
-                if "report" in works:
-                    result.duration_seconds = time.monotonic() - began  # run.json stands among the reports
-                    walk.report()
+                with closing(walk):
+                    self._work(walk, began)
         return result
+
+    def _work(self, walk: Walk, began: float) -> None:
+        works, result = self.asked.works, walk.result
+        if "collect" in works:
+            walk.collect(ahead="process" in works)
+            self._tell(result)
+        if "process" in works:
+            walk.process(self.stage)
+        if "report" in works:
+            result.duration_seconds = time.monotonic() - began  # run.json stands among the reports
+            walk.report()
 
     @contextmanager
     def _ending(self, walk: Walk, began: float) -> Iterator[None]:

@@ -91,7 +91,10 @@ class Spared:
     def _tables(self) -> Iterator[Piece]:
         for place in _folders(self._shelf.home, "*/*"):
             if place.parent.name != VERSIONS:
-                yield Piece("table", place, place.name, self._named_by(place) or self._of_run(place.name))
+                why, age = self._named_by(place), self._of_run(place.name)
+                yield Piece("table", place, place.name, why or age)
+                if why and not age:
+                    yield from (Piece("table", file, place.name, "") for file in self._unnamed(place))
 
     def _quarantine(self) -> Iterator[Piece]:
         home = self.storage.root / "quarantine" / self.tool
@@ -113,6 +116,11 @@ class Spared:
                 for place in sorted((self.storage.root / home / self.tool).glob(pattern)):
                     yield Piece("temporary", place, "", "")
 
+    def _unnamed(self, place: Path) -> list[Path]:
+        """The files of a folder of rows that no version rests on; on others of them one may."""
+        home = self._shelf.home
+        return [file for file in sorted(place.glob("[!.]*")) if file.relative_to(home).as_posix() not in self._files]
+
     def _named_by(self, place: Path) -> str:
         """Why a folder of rows stays: which version rests on it."""
         return self._needed.get((place.parent.name, place.name), "")
@@ -121,13 +129,23 @@ class Spared:
     def _needed(self) -> dict[tuple[str, str], str]:
         """(table, run) -> the version that rests on the rows which that run made."""
         found: dict[tuple[str, str], str] = {}
-        kept = [piece.run for piece in self._versions() if piece.why]
-        for said in [*map(self._shelf.version, kept), self._current]:
+        for said in self._said:
             which = CURRENT if said.get("run") == self._current.get("run") else f"of the version {said.get('run')}"
             for name, entry in said.get("tables", {}).items():
                 folders = {tuple(file["path"].split("/")[:2]) for file in (*entry["files"], *entry["base"])}
                 found |= dict.fromkeys([(name, entry["run"]), *folders], which)
         return found
+
+    @cached_property
+    def _files(self) -> set[str]:
+        """The files that a version rests on: a merged table goes on with those in which nothing changed."""
+        entries = (entry for said in self._said for entry in said.get("tables", {}).values())
+        return {file["path"] for entry in entries for file in (*entry["files"], *entry["base"])}
+
+    @cached_property
+    def _said(self) -> list[dict[str, Json]]:
+        """The versions that stay, and what is current."""
+        return [*map(self._shelf.version, (piece.run for piece in self._versions() if piece.why)), self._current]
 
     # --- kept pages
 

@@ -19,7 +19,7 @@ from engine.cli.options import as_json, only, open_engine, params, places
 @only
 @click.option("--resolved", is_flag=True, help="Print the page in its long form, with where each value is from.")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Also name the columns that are read one record at a time, and why."
+    "-v", "--verbose", is_flag=True, help="Also say how columns are read: by Polars, or by jmespath.py and why."
 )
 @places
 @as_json

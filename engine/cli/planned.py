@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -36,10 +36,7 @@ def show(plan: Mapping[str, Json]) -> None:
     out.print()
     made = [(number, one["table"], _from(one), _stages(one)) for number, one in enumerate(plan["tables"], 1)]
     out.print(table(("", "table", "from", "stages"), made, right=("",)))
-    slow = [(one["table"], name, why) for one in plan["tables"] for name, why in one.get("slow_columns", {}).items()]
-    if slow:
-        out.print()
-        out.print(table(("table", "column read one record at a time", "why"), slow))
+    _columns(out, plan)
     if plan["reports"]:
         out.print()
         reports = [(one["report"], one["output"], ", ".join(one["tables"])) for one in plan["reports"]]
@@ -57,6 +54,31 @@ def _fine_print(out: Console, plan: Mapping[str, Json]) -> None:
         out.print("\nall endpoints, behind their own rules", style="bold")
         for sentence in plan["built_in"]:
             out.print(clean(f"  {sentence}"))
+
+
+def _columns(out: Console, plan: Mapping[str, Json]) -> None:
+    """How columns are read: how many in which way, what is presumed, and what goes to jmespath.py and why."""
+    every = [(one["table"], column) for one in plan["tables"] for column in one.get("columns_read", ())]
+    if not every:
+        return
+    out.print("\nhow columns are read", style="bold")
+    for name in dict.fromkeys(name for name, _ in every):
+        out.print(clean(f"  {name}: {_ways([column for table, column in every if table == name])}"))
+    presumed = [(name, one["column"], "; ".join(one["presumes"])) for name, one in every if one["presumes"]]
+    if presumed:
+        out.print("\npresumed of records; slices that hold something else are looked at, and may go to jmespath.py")
+        out.print(table(("table", "column", "presumes"), presumed, widest=WIDEST))
+    slow = [(name, one["column"], one["path"], one["why"], one["instead"]) for name, one in every if one["why"]]
+    if slow:
+        out.print("\nread by jmespath.py, one record at a time, which takes about a hundred times as long")
+        out.print(table(("table", "column", "path", "why", "instead"), slow, widest=WIDEST // 2))
+
+
+def _ways(columns: Sequence[Json]) -> str:
+    """`11 columns by Polars, 2 as bytes of JSON, 1 by jmespath.py`."""
+    said = {"Polars": "by Polars", "bytes": "as bytes of JSON", "jmespath.py": "by jmespath.py"}
+    counts = {by: sum(one["by"] == by for one in columns) for by in said}
+    return ", ".join(f"{count(number, 'column')} {said[by]}" for by, number in counts.items() if number)
 
 
 def _needs(out: Console, plan: Mapping[str, Json]) -> None:

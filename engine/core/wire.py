@@ -18,6 +18,8 @@ FORM = "application/x-www-form-urlencoded"
 KINDS = ("query", "header", "cookie", "path", "body")
 IN_PATH = "".join(set(map(chr, range(33, 127))) - set('"<>`'))
 """What the HTTP client sends of a path as it is; braces are the places of a path."""
+SIMPLE = re.compile(rf"https?://[a-z0-9.:-]+/[{re.escape(''.join(set(IN_PATH) - set('?#')))}]*")
+"""An address that is sent as it is: mostly, one a request of many."""
 COOKIE = re.compile(r'(?:^|,)\s*([^\s=;,"]+)="?([^;,"]*)')
 """Name and value in Set-Cookie; several stand in one text, and so do dates with a comma."""
 Pairs = tuple[tuple[str, str], ...]
@@ -171,6 +173,8 @@ def origin(url: str) -> tuple[str, str, int]:
 
 def request_to(method: str, url: str, **more: Json) -> Request:
     """A request to an address that may carry a query, as next links do; also one whose escapes are no UTF-8."""
+    if SIMPLE.fullmatch(url):
+        return Request(method, url, **more)
     parts = urlsplit(url)
     bare = parts._replace(path=quote(parts.path, safe=IN_PATH), query="", fragment="").geturl()
     query = (*parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape"), *more.pop("query", ()))
@@ -219,6 +223,8 @@ class Page:
     """The bytes received, where the body was decoded from them."""
     coding: Coding | None = None
     """How the body was decoded; None where it came as JSON."""
+    taken: select.Taken | None = None
+    """What was taken out of the body when it was looked through."""
 
     @cached_property
     def answer(self) -> Json:
@@ -241,13 +247,21 @@ class Page:
         """
         chosen = select.compile(expression)
         if chosen.plain and chosen.plain[0] == "answer" and self.body.strip():
-            found = select.split(jsontext.paired(self.body), chosen.plain[1:])
-            return None if found is None or found is select.MISSING else jsontext.read(found)
-        return chosen.search(self._root(chosen.roots))
+            return self._value(chosen.plain[1:])
+        return chosen.search(self._root(chosen))
 
-    def _root(self, names: frozenset[str]) -> dict[str, Json]:
+    def _value(self, path: tuple[str, ...]) -> Json:
+        """What stands at a plain path of the answer."""
+        known = self.taken.at if self.taken else {}
+        found = known[path] if path in known else select.split(jsontext.paired(self.body), path)
+        return None if found is None or found is select.MISSING else jsontext.read(found)
+
+    def _root(self, chosen: select.Selection) -> dict[str, Json]:
+        names, known = chosen.roots, self.taken.at if self.taken else {}
+        of_answer = [path[1:] for path in chosen.paths if path[:1] == ("answer",)]
+        is_known = bool(of_answer) and all(path in known for path in of_answer)
         makers: dict[str, Callable[[], Json]] = {
-            "answer": lambda: self.answer,
+            "answer": lambda: _tree({path: self._value(path) for path in of_answer}) if is_known else self.answer,
             "headers": lambda: dict(self.headers),
             "cookies": lambda: dict(COOKIE.findall(self.headers.get("set-cookie", ""))),
             "status": lambda: self.status,
@@ -258,3 +272,11 @@ class Page:
         }
         wanted = makers if "*" in names else {name: makers[name] for name in names if name in makers}
         return {name: make() for name, make in wanted.items()}
+
+
+def _tree(values: Mapping[tuple[str, ...], Json]) -> Json:
+    """A document that has nothing but these values."""
+    found: Json = {}
+    for path, value in values.items():
+        found = _nested(found, path, value)
+    return found

@@ -70,7 +70,8 @@ def with_records(endpoint: Endpoint, page: Page) -> Page:
     if endpoint.graphql:
         _without_errors(page)
     try:
-        rows = rows_in(page.body, endpoint.records)
+        rows: Sequence[bytes] | None = page.taken.rows if page.taken else None
+        rows = rows_in(page.body, endpoint.records) if rows is None else rows
     except select.SelectError as error:
         fix = real_path(endpoint, "records") or "correct the records path"
         raise CollectionError(f"{page.request.describe()}: {error}", fix) from None
@@ -90,7 +91,7 @@ def with_records(endpoint: Endpoint, page: Page) -> Page:
 
 def _without_errors(page: Page) -> None:
     """Raise CollectionError where an answer of GraphQL has errors: what is beside them is a part of what was asked."""
-    errors = select.compile("errors[].message || errors").search(page.answer)
+    errors = select.compile("[].message || @").search(page.read("answer.errors"))
     if errors:
         first = errors[0] if isinstance(errors, list) else errors
         text = f"{page.request.describe()}: the answer has errors: {first}"

@@ -12,9 +12,11 @@ import polars as pl
 
 from engine.core.clock import rfc3339
 from engine.core.errors import Json
-from engine.flow.frames import AT, Span, key_texts, span_of
+from engine.flow.across import among
+from engine.flow.frames import AT, key_texts
 from engine.flow.merge import RUN, Merger
 from engine.flow.publish import PartWriter, Shelf
+from engine.flow.slices import Span, span_of
 from engine.flow.units import RunInfo
 
 BROKEN: dict[str, pl.DataType] = {
@@ -68,20 +70,28 @@ def abouts(naming: bytes, table: str, keys: pl.Series, records: pl.Series | None
     """
     texts = keys if records is None else pl.select(pl.coalesce(keys, records)).to_series()
     begin = hashlib.blake2b(table.encode() + b"\n", digest_size=8, key=naming)
-    return pl.Series("about", [_number(begin, text) for text in texts], dtype=pl.UInt64)
+    digests = pl.Series("about", [_digest(begin, text) for text in texts.to_list()], dtype=pl.Binary)
+    return digests.bin.reinterpret(dtype=pl.UInt64, endianness="big")
 
 
-def _number(begin: hashlib.blake2b, text: str | None) -> int | None:
+def _digest(begin: hashlib.blake2b, text: str | None) -> bytes | None:
     if text is None:
         return None
     known = begin.copy()
     known.update(text.encode())
-    return int.from_bytes(known.digest(), "big")
+    return known.digest()
 
 
 def named(rule: str, column: str | None, says: str, about: int) -> str:
     """The name of a broken rule of a row, by which a person can speak of it; the same from run to run."""
     return hashlib.sha256(f"{rule}\n{column or ''}\n{says}\n{about}".encode()).hexdigest()[:12]
+
+
+def names(rule: str, column: str | None, says: pl.Series, about: pl.Series) -> pl.Series:
+    """The names of one broken rule of many rows."""
+    each = pl.select(pl.format("{}\n{}\n{}\n{}", pl.lit(rule), pl.lit(column or ""), says, about)).to_series()
+    digests = pl.Series([hashlib.sha256(text.encode()).digest() for text in each.to_list()], dtype=pl.Binary)
+    return digests.bin.encode("hex").str.head(12)
 
 
 @dataclass
@@ -136,9 +146,9 @@ class Apart:
         self._writer.add(rows.with_columns(absent).select(*SCHEMA))
 
     def awaited(self) -> pl.Series:
-        """Which rows are set apart so far: of those, it matters whether they came again."""
+        """Which rows are set apart so far, in order: of those, it matters whether they came again."""
         found = [frame["about"].unique() for frame in self._earlier()]
-        return pl.concat(found).unique() if found else pl.Series("about", dtype=pl.UInt64)
+        return pl.concat(found).unique().sort() if found else pl.Series("about", dtype=pl.UInt64)
 
     def rejected(self) -> pl.DataFrame:
         """The rejects: `about` and number of arrival."""
@@ -215,7 +225,7 @@ class Again:
     naming: bytes
     merger: Merger
     awaited: pl.Series
-    """`about` of the rows set apart before the rules were asked."""
+    """`about` of the rows set apart before the rules were asked, in order."""
     _came: list[pl.DataFrame]
     """`about` and run of those that came."""
 
@@ -232,7 +242,7 @@ class Again:
         if self.awaited.len():
             newest = self.merger.newest(frame)
             came = newest.select(abouts(self.naming, self.table, key_texts(newest, self.merger.key)), RUN)
-            self._came.append(came.filter(pl.col("about").is_in(self.awaited.implode())))
+            self._came.append(came.filter(among(self.awaited, came["about"])))
         if broken.height:
             gone = self.merger.outlived(frame)
             broken = self.outlasting(broken.filter(~pl.col(AT).is_in(gone.implode())), _last(self._came[:1]))

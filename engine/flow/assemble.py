@@ -7,31 +7,38 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from engine.core import jsontext, select, sql
+from engine.core import jsontext, select
 from engine.core.errors import Json, Mistake, StorageError
-from engine.core.kinds import Reference
+from engine.flow import across, parquet
 from engine.flow import columns as kinds
 from engine.flow.answer import redacted
 from engine.flow.apart import Again, Apart
+from engine.flow.contracts import Breaches, Contracts
+from engine.flow.early import Place
 from engine.flow.enrich import enrich
-from engine.flow.frames import AT, Kept, Reader, Rows, Shapeless, Span, batches, empty, names_in, own, slices
+from engine.flow.frames import AT, Reject, batches, empty
+from engine.flow.intake import Intake, known_columns, pinned_types, whole_record
 from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, finish
 from engine.flow.merge import HIDDEN, Merger
-from engine.flow.raw import ROWS, Frame
+from engine.flow.publish import PART_ROWS, Receipt
+from engine.flow.raw import Packed, split_rows
 from engine.flow.rejects import Rejects
 from engine.flow.reshape import Reshaper
+from engine.flow.slices import Array, Kept, Shapeless, Slice, Span, names_in, own, slices
 from engine.flow.sort import Sorter, keyless_rows
-from engine.flow.surroundings import Surroundings, require
-from engine.flow.unpack import kept_rows
-from engine.flow.validate import Breaches, Outcome, Validator, repeats
+from engine.flow.surroundings import Surroundings
+from engine.flow.unpack import kept_array
+from engine.flow.untouched import pieces
+from engine.flow.validate import Outcome, Validator
 from engine.spec.collect import Endpoint
-from engine.spec.model import NOTHING, RAW, Table
+from engine.spec.model import RAW, Table
 
 FIRST_ROWS = 1_000
 """So many records settle the types that nobody declared."""
@@ -50,6 +57,8 @@ class Assembly:
     spans: list[Span] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
     """What the records hold, where the page lets their other fields into the table."""
+    keyless: int = 0
+    """Rows without a key of their own."""
 
     @property
     def definition(self) -> str:
@@ -68,20 +77,12 @@ class Assembly:
 
     def run(self, taken: Sequence[Sealed], base: Mapping[str, Json] | None) -> None:
         """Read, sort, check, merge, enrich and write."""
-        read, pages = self._settled(taken)
-        computed = kinds.computed(self.table.columns, read, self.around.constants())
-        wanted = self._in_order(read, {name: kind for name, (_, kind) in computed.items()})
-        sorter = Sorter(self.scratch, self.table.key, seal=self.around.shelf.seal)
         before = self._apart_before(base or {})
-        paths = None if self.table.rows else {one.name: one.path.strip('"') for one in wanted}
-        self.apart = self.around.apart(self.name, self.scratch, before, self.spans, paths)
-        where = self._shown(dict(_schema(wanted)))
-        merges = self.around.mode(self.table) == "upsert"
-        contracts = self._read(read, wanted, computed, pages, sorter, None if merges else where)
+        intake, sorter, contracts = self._taken_in(taken, before)
         if base:
             sorter.take(self.around.shelf.paths(base["base"] or base["files"]))
-        columns = {column.name: kinds.TYPES[column.type] for column in wanted}
-        view = self.around.view(self.name, columns, self._fields_of_version(base))
+        merges, where = intake.merges, intake.where
+        view = self.around.view(self.name, intake.types, self._fields_of_version(base))
         rules = self.around.rules(self.name, self.table)
         starts = {span.run: span.start for span in reversed(self.spans)}
         merger = Merger(
@@ -92,20 +93,48 @@ class Assembly:
             where if merges else None,
             lasts=merges and self._has_times(),
         )
-        again = repeats(self.table.validate_, self.table.key, lambda: map(merger.comparable, sorter.merged()))
+        every = across.of_sorter(sorter, merger)
+        again = across.repeats(self.table.validate_, self.table.key, every)
         validator = Validator(
             self.name,
             rules,
             view,
             self.table.key,
             again,
-            self._known(sorter, merger, view.columns),
+            across.References(self.name, view.columns, every, self.around.known).missing,
             contracts,
             self.around.waived(self.name),
             self.around.masked(self.table),
             self.around.naming,
         )
-        self._write(sorter, merger, validator, wanted, taken)
+        stay = self._may_stay(base or {}, merger, intake.types)
+        self._write(sorter, merger, validator, intake.wanted, taken, stay)
+
+    def _taken_in(
+        self, taken: Sequence[Sealed], before: Sequence[Mapping[str, Json]]
+    ) -> tuple[Intake, Sorter, dict[int, Breaches]]:
+        """All rows that came, typed, and the contracts that records broke, by the number of the rule."""
+        read, pages = self._settled(taken)
+        intake = Intake(self.around.plan, self.table, read, self.around.constants())
+        paths = None if self.table.rows else {one.name: one.path.strip('"') for one in intake.wanted}
+        self.apart = self.around.apart(self.name, self.scratch, before, self.spans, paths)
+        early = self._read_early(read, taken)
+        sorter = early or Sorter(self.scratch, self.table.key, seal=self.around.shelf.seal)
+        contracts = {} if early else self._read(intake, pages, sorter)
+        if not sorter.rows:
+            sorter.add(empty(intake.wanted))
+        return intake, sorter, contracts
+
+    def _read_early(self, read: Sequence[kinds.Wanted], taken: Sequence[Sealed]) -> Sorter | None:
+        """The rows that were read while they were collected; None where the table is made of any other page."""
+        early = self.around.early and self.around.early.of(self.name, read)
+        places = (place[:4] for place in self._places(taken))
+        if not early or not early.is_made_of(places, exactly=self.around.mode(self.table) != "replace"):
+            return None
+        self.spans += early.spans
+        self.made.read += early.records
+        self._set_apart(early.rejects)
+        return early.sorter
 
     def _apart_before(self, base: Mapping[str, Json]) -> Sequence[Mapping[str, Json]]:
         """The files of what the version before had set apart; those that are gone are told."""
@@ -120,14 +149,19 @@ class Assembly:
 
     def _pages(self, taken: Sequence[Sealed]) -> Iterator[Kept]:
         """Every kept page of the collections, in the order of their runs."""
+        for name, run, number, _, read in self._places(taken):
+            packed, endpoint = read(), self.around.plan.pipeline.endpoints[name]
+            yield Kept(name, run, number, packed, Array(partial(self._rows, packed, endpoint)))
+
+    def _places(self, taken: Sequence[Sealed]) -> Iterator[tuple[str, str, int, Place, Callable[[], Packed]]]:
+        """The same as endpoint, run, number, place, and what reads it as long as the next one is not asked for."""
         names = [str(name) for name in self.table.from_]
         for chained in sorted(self._as_one(taken), key=lambda every: (every[-1].run, names.index(every[-1].endpoint))):
             name, runs = chained[-1].endpoint, [one.run for one in chained]
-            endpoint = self.around.plan.pipeline.endpoints[name]
             kept = 0
-            for run, number, frame in self.around.store.numbered(name, runs):
+            for run, number, place, read in self.around.store.placed(name, runs):
                 self.around.check()
-                yield Kept(name, run, number, frame, self._rows(frame, endpoint))
+                yield name, run, number, place, read
                 kept += 1
             for one in chained:
                 left = kept if len(chained) == 1 else self.around.store.count(name, one.run)
@@ -144,13 +178,15 @@ class Assembly:
         names = dict.fromkeys(one.endpoint for one in taken)
         return [sorted((one for one in taken if one.endpoint == name), key=lambda one: one.run) for name in names]
 
-    def _rows(self, frame: Frame, endpoint: Endpoint) -> Sequence[bytes]:
-        """The raw rows of a kept page; a record of which none can be made stands among them."""
-        rows = kept_rows(frame, endpoint)
+    def _rows(self, packed: Packed, endpoint: Endpoint) -> bytes | Sequence[bytes]:
+        """The raw rows of a kept page, as a JSON array or one by one; what none can be made of stands among them."""
+        frame = packed.opened()
+        array = kept_array(frame, endpoint)
         if endpoint.redact and not frame.meta.redacted:  # kept before the page said so
-            rows = [bytes(row) for row in ROWS.decode(redacted(endpoint.redact, rows))]
+            array = redacted(endpoint.redact, split_rows(array))
         if self._reshaper is None:
-            return rows
+            return array
+        rows = split_rows(array)
         try:
             return self._reshaper.rows(rows, frame.meta.add)
         except select.SelectError:
@@ -165,9 +201,9 @@ class Assembly:
     def _settled(self, taken: Sequence[Sealed]) -> tuple[list[kinds.Wanted], Iterable[Kept]]:
         """The columns that are read, with types, and the pages, of which some were looked at for the types."""
         table, before = self.table, self.around.current.get("tables", {}).get(self.name) or {}
-        pinned = {name: kind["type"] for name, kind in before.get("schema", {}).items() if kind.get("pinned")}
+        pinned = pinned_types(before)
         pages, head = self._pages(taken), list[Kept]()
-        if not all(column.type or column.sql for column in table.columns.values()):
+        if known_columns(table, before) is None:
             for page in pages:
                 head.append(page)
                 if sum(len(one.rows) for one in head) >= FIRST_ROWS:
@@ -177,9 +213,7 @@ class Assembly:
         if table.other_columns == "keep" or not table.columns:
             known = pinned if before.get("definition") == self.definition else {}
             read += self._others(_records(self._pages(taken)), known)
-        if table.other_columns == "raw" or kinds.reads_raw(table.columns):
-            read.append(kinds.Wanted(RAW, "@", "json", seen=False))
-        return read, chain(head, pages)
+        return [*read, *whole_record(table)], chain(head, pages)
 
     def _others(self, records: Iterable[Json], pinned: Mapping[str, str]) -> list[kinds.Wanted]:
         """The fields that the page does not name, a column each."""
@@ -199,69 +233,31 @@ class Assembly:
         before = (self.around.current.get("tables", {}).get(self.name) or {}).get("fields", [])
         return self.fields | set(before if self._is_open and (base or not self.fields) else ())
 
-    def _in_order(self, read: Sequence[kinds.Wanted], computed: Mapping[str, pl.DataType]) -> list[kinds.Wanted]:
-        """All columns as the page orders them, the others behind."""
-        words = {kind: word for word, kind in kinds.TYPES.items() if word != "json"}
-        named = {one.name: one for one in read if one.name != RAW or self.table.other_columns == "raw"}
-        for name, kind in computed.items():
-            named[name] = kinds.Wanted(name, NOTHING, self.table.columns[name].type or words[kind], seen=False)
-        return [named[name] for name in dict.fromkeys([*self.table.columns, *named])]
-
-    def _read(
-        self,
-        read: Sequence[kinds.Wanted],
-        wanted: Sequence[kinds.Wanted],
-        computed: Mapping[str, tuple[pl.Expr, pl.DataType]],
-        pages: Iterable[Kept],
-        sorter: Sorter,
-        where: pl.Expr | None,
-    ) -> dict[int, Breaches]:
+    def _read(self, intake: Intake, pages: Iterable[Kept], sorter: Sorter) -> dict[int, Breaches]:
         """Fill the sorter with typed rows; gives the contracts that records broke, by the number of the rule."""
-        added = [] if self.table.rows else sorted(self._added(read))
-        reader = Reader(kinds.reading(read), self.table.null_values, frozenset(added), self.table.key)
         contracts = self._contracts()
-        broken = {number: Breaches() for number in contracts}
 
-        def checked() -> Iterator[Any]:
-            for piece in slices(pages, self.spans, added, inside=self.table.rows is not None):
-                if self._is_open:
-                    self.fields |= names_in(piece)
-                for number, contract in contracts.items():
-                    for at, row in enumerate(piece.rows):
-                        if not isinstance(row, Shapeless) and (says := contract(jsontext.read(row))) is not None:
-                            broken[number].add(piece.start + at, says)
-                yield piece
+        def look(piece: Slice) -> None:
+            if self._is_open:
+                self.fields |= names_in(piece)
+            contracts.look(piece)
 
-        for rows in batches(reader, checked()):
-            for name, (value, _) in computed.items():
-                rows.frame = rows.frame.with_columns(value.alias(name))
-            rows.frame = rows.frame.select(*(column.name for column in wanted), AT)
-            self._take(rows, sorter, where)
-        if not sorter.rows:
-            sorter.add(empty(wanted))
-        return broken
+        pieces = slices(pages, self.spans, intake.added, inside=self.table.rows is not None)
+        for rows in batches(intake.reader, pieces, look if contracts.checks or self._is_open else None):
+            self._set_apart(rows.rejects)
+            self.made.read += rows.frame.height + len({reject.at for reject in rows.rejects})
+            self.around.check()
+            sorter.add(intake.rows(rows.frame))
+        return contracts.broken
 
-    def _take(self, rows: Rows, sorter: Sorter, where: pl.Expr | None) -> None:
-        refused = len({reject.at for reject in rows.rejects})
-        self.made.read += rows.frame.height + refused
-        self.made.quarantined += refused
-        self.apart.reject(self._rejects.told(rows.rejects))
-        self.around.check()
-        sorter.add(rows.frame if where is None else rows.frame.filter(where))
+    def _set_apart(self, rejects: Sequence[Reject]) -> None:
+        self.made.quarantined += len({reject.at for reject in rejects})
+        self.apart.reject(self._rejects.told(sorted(rejects, key=attrgetter("at"))))
 
-    def _added(self, wanted: Sequence[kinds.Wanted]) -> set[str]:
-        """The fields that endpoints add to records and that columns read."""
-        endpoints = (self.around.plan.pipeline.endpoints[name] for name in self.table.from_)
-        names = {name for endpoint in endpoints for name in endpoint.add}
-        read = {root for column in wanted for root in select.compile(column.path).roots}
-        return names if "*" in read else names & read
-
-    def _contracts(self) -> dict[int, Callable[[Json], str | None]]:
-        found = {}
-        for number, placed in enumerate(self.around.rules(self.name, self.table)):
-            if (check := placed.rule.record_check(self.around.files.bytes)) is not None:
-                found[number] = check
-        return found
+    def _contracts(self) -> Contracts:
+        every = enumerate(self.around.rules(self.name, self.table))
+        checks = ((number, placed.rule.record_check(self.around.files.bytes)) for number, placed in every)
+        return Contracts({number: check for number, check in checks if check})
 
     def _write(
         self,
@@ -270,32 +266,34 @@ class Assembly:
         validator: Validator,
         wanted: Sequence[kinds.Wanted],
         taken: Sequence[Sealed],
+        stay: Mapping[Path, Receipt],
     ) -> None:
         around, table = self.around, self.table
         folder = f"{self.name}/{around.run.id}"
         writer = around.parts(folder)
         base = around.parts(folder, "base")
         keeps_base = around.mode(table) != "replace" and (bool(table.enrich) or merger.lasts)
+        unenriched = base if keeps_base else writer
+        unenriched.most_rows = PART_ROWS * 3 // 2 if stay else PART_ROWS
         steps, given = around.steps(table), around.given(validator.view)
         again = Again.of(self.apart, merger)
-        keyless, held = 0, set[str]()
-        for frame in sorter.merged():
+        open_, held = [one.name for one in wanted if self._is_pinned(one, [one.name])], set[str]()
+        for piece in pieces(sorter, stay):
             around.check()
-            fresh, same_key, left_out, repeated = merger.arrived(frame)
-            self.made.repeated += repeated
-            good, bad = validator.split(fresh, same_key)
-            keyless += keyless_rows(good, table.key, merger.same)
-            self.made.quarantined += bad[AT].n_unique()
-            self.apart.add(again.still(frame, bad) if again else bad)
-            merged = merger.merged(frame, good, left_out)
-            rows = merger.shown(merged)
+            if isinstance(piece, Path):
+                rows = parquet.scan([piece], around.shelf.seal)
+                unenriched.keep(stay[piece], rows.collect_schema())
+            else:
+                merged = self._checked(piece, merger, validator, again)
+                rows = merger.shown(merged).lazy()
+                if keeps_base:
+                    base.add(merged if merger.lasts else rows.collect())
             validator.count(rows)
-            held |= {one.name for one in rows.iter_columns() if one.null_count() < rows.height}
-            if keeps_base:
-                base.add(merged if merger.lasts else rows)
-            writer.add(enrich(rows, steps, given))
+            held |= {name for name in open_ if rows.select(pl.col(name).count()).collect().item()}
+            if keeps_base or not isinstance(piece, Path):
+                writer.add(enrich(rows, steps, given))
         outcomes = validator.finish(dict(writer.schema or {}))
-        self.made.outcomes = [*self._rejects.finish(self.made.read), *self._key_outcome(keyless), *outcomes]
+        self.made.outcomes = [*self._rejects.finish(self.made.read), *self._key_outcome(self.keyless), *outcomes]
         known = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
         moved = {**known, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
         types = {one.name: {"type": one.type, "pinned": self._is_pinned(one, held)} for one in wanted}
@@ -304,6 +302,29 @@ class Assembly:
         finish(self.made, writer, around.run, types, self.definition, moved, kept, **how)
         self.made.entry["quarantine"] = self.apart.finish(again)
 
+    def _checked(self, frame: pl.DataFrame, merger: Merger, validator: Validator, again: Again | None) -> pl.DataFrame:
+        """What was there before and the good rows that came, as one; the bad ones are set apart."""
+        fresh, same_key, left_out, repeated = merger.arrived(frame)
+        self.made.repeated += repeated
+        good, bad = validator.split(fresh, same_key)
+        self.keyless += keyless_rows(good, self.table.key, merger.same)
+        self.made.quarantined += bad[AT].n_unique()
+        self.apart.add(again.still(frame, bad) if again else bad)
+        return merger.merged(frame, good, left_out)
+
+    def _may_stay(
+        self, base: Mapping[str, Json], merger: Merger, types: Mapping[str, pl.DataType]
+    ) -> dict[Path, Receipt]:
+        """The files of the version before that may be files of this one: they hold all rows, just as they are now."""
+        shelf = self.around.shelf
+        alike = merger.mode == "upsert" and merger.where is None and not merger.lasts
+        if not base or not alike or self.around.home != shelf.home:
+            return {}
+        files = base["base"] or base["files"]
+        found = zip(shelf.paths(files), files, strict=True)
+        kept = {path: Receipt(**file) for path, file in found}
+        return {path: file for path, file in kept.items() if parquet.schema(path, shelf.seal) == pl.Schema(types)}
+
     def _is_pinned(self, column: kinds.Wanted, held: Collection[str]) -> bool:
         """Whether its type holds from now on: nobody declared it, and it was seen, or the table has values in it."""
         named = self.table.columns.get(column.name)
@@ -311,35 +332,11 @@ class Assembly:
             return column.seen
         return not named.type and not named.sql and (column.seen or column.name in held)
 
-    def _shown(self, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
-        """Which rows the table shows; a deletion only takes a row's place, so no rule looks at it. None for all."""
-        where, gone = (self._condition(text, columns) for text in (self.table.where, self.table.delete_when))
-        there = None if gone is None else ~gone.fill_null(False)
-        return there if where is None else where if there is None else where & there
-
     def _has_times(self) -> bool:
         """Whether rows are ordered by the time that their endpoints are read by: then an older one is known as such."""
         column = self.table.columns.get((self.table.deduplicate and self.table.deduplicate.order_by) or "")
         endpoints = [self.around.plan.pipeline.endpoints[str(name)] for name in self.table.from_]
         return column is not None and all(one.incremental and one.incremental.field == column.path for one in endpoints)
-
-    def _condition(self, text: sql.Sql | None, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
-        return sql.expression(text, columns, self.around.constants())[0] if text else None
-
-    def _known(self, sorter: Sorter, merger: Merger, columns: Collection[str]) -> Callable[[Reference], pl.Series]:
-        """The values that a column may refer to: of another table, or of any row of this one."""
-        own: dict[str, pl.Series] = {}
-
-        def known(reference: Reference) -> pl.Series:
-            if reference.table != self.name:
-                return self.around.known(reference)
-            if reference.to not in own:
-                require(reference, columns)
-                frames = map(merger.shown, sorter.merged())
-                own[reference.to] = pl.concat([frame[reference.to].unique() for frame in frames]).unique()
-            return own[reference.to]
-
-        return known
 
     def _key_outcome(self, failed: int) -> list[Outcome]:
         """A rule that nobody writes: a key names one row, and is never null."""
@@ -358,7 +355,3 @@ def _records(pages: Iterable[Kept]) -> Iterator[Json]:
                 if not isinstance(row, Shapeless):
                     record = jsontext.read(row)
                     yield {**record, **page.frame.meta.add} if isinstance(record, dict) else record
-
-
-def _schema(wanted: Sequence[kinds.Wanted]) -> Iterator[tuple[str, pl.DataType]]:
-    return ((column.name, kinds.TYPES[column.type]) for column in wanted)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from engine.core import jsontext, select, sql
 from engine.core.errors import Json
 from engine.core.sql.types import TYPES as TYPES
-from engine.core.sql.types import UTC_TIME
+from engine.flow import instants
 from engine.spec.model import RAW, Column
 
-MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-EPOCHS = {"epoch_s": "s", "epoch_ms": "ms"}
-FIRST_MICROSECOND, LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""The years 1 to 9999: beyond them no reader of the tables knows a time."""
+FORMS: Mapping[str, Literal["list", "json"]] = {"list": "list", "json": "json"}
+"""The types of columns that hold more than one value each, as the translator calls them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Reading:
     """How the columns of a table are taken from records: by Polars where that is exact, else one by one."""
 
     wanted: Sequence[Wanted]
-    exprs: Mapping[str, pl.Expr]
+    columns: Mapping[str, select.Column]
     """Column -> its text, or list of texts, over the record's top-level fields."""
     fields: select.Fields
     texts: Mapping[str, tuple[str, ...]]
@@ -48,32 +46,58 @@ class Reading:
     """Column -> why jmespath.py reads it."""
 
 
-def reading(wanted: Sequence[Wanted]) -> Reading:
-    """Settle for each column how it is read."""
-    exprs: dict[str, pl.Expr] = {}
-    fields: select.Fields = {}
+def reading(
+    wanted: Sequence[Wanted], *, seen: select.Seen = None, presuming: bool = True, added: Set[str] = frozenset()
+) -> Reading:
+    """Settle for each column how it is read.
+
+    `seen` is what records hold, where that is known; without presuming, only columns are translated that are right
+    whatever they hold. Of what kind values are that are `added` to records is not looked at.
+    """
+    found: dict[str, select.Column] = {}
     texts: dict[str, tuple[str, ...]] = {}
     slow: dict[str, str] = {}
     for column in wanted:
         if column.name == RAW:
             continue
-        if column.type == "json":
-            plain = select.compile(column.path).plain
-            if plain:
-                texts[column.name] = plain
-            else:
-                slow[column.name] = "only a plain path to JSON is taken as bytes"
+        plain = select.compile(column.path).plain
+        if column.type == "json" and plain:
+            texts[column.name] = plain
             continue
-        found = select.translate(column.path, of="list" if column.type == "list" else "scalar")
-        if isinstance(found, select.Refusal):
-            slow[column.name] = found.reason
-            continue
-        both = select.merge(fields, found.fields)
+        one = _translated(column, seen, presuming, added)
+        if isinstance(one, select.Refusal):
+            slow[column.name] = one.reason
+        else:
+            found[column.name] = one
+    fields: select.Fields = {}
+    for column in sorted((one for one in wanted if one.name in found), key=lambda one: found[one.name].presumes):
+        both = select.merge(fields, found[column.name].fields)
+        if isinstance(both, select.Conflict) and seen is None and presuming:  # as the columns before it presume
+            again = _translated(column, select.presumed(fields), presuming, added)
+            if isinstance(again, select.Column):
+                found[column.name], both = again, select.merge(fields, again.fields)
         if isinstance(both, select.Conflict):
             slow[column.name] = both.reason
-            continue
-        fields, exprs[column.name] = both, found.expr
-    return Reading(wanted, exprs, fields, texts, slow)
+            del found[column.name]
+        else:
+            fields = both
+    return Reading(wanted, found, fields, texts, slow)
+
+
+def asks(fields: select.Fields, added: Set[str]) -> bool:
+    """Whether more is read of a value that is added to records than its text."""
+    return any(fields.get(name, select.TEXT) not in (select.TEXT, select.UNREAD) for name in added)
+
+
+def _translated(column: Wanted, seen: select.Seen, presuming: bool, added: Set[str]) -> select.Column | select.Refusal:
+    one = select.translate(column.path, of=FORMS.get(column.type, "scalar"), seen=seen)
+    if isinstance(one, select.Refusal):
+        return one
+    if one.presumes and not presuming:
+        return select.Refusal("the records hold values of other kinds than the expression is for")
+    if asks(one.fields, added):
+        return select.Refusal("it asks of what kind a value is that the endpoint adds")
+    return one
 
 
 def text_of(value: Json, kind: str) -> Any:
@@ -95,64 +119,14 @@ def typed(column: Wanted) -> pl.Expr:
     if column.type == "integer":
         return text.cast(pl.Int64, strict=False)
     if column.type == "float":
-        number = text.cast(pl.Float64, strict=False)  # reads NaN and inf, and 1e400 as inf: JSON has no such numbers
-        return pl.when(number.is_finite()).then(number)
+        return instants.finite(text)
     if column.type == "boolean":
         return text.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
     if column.type == "date":
-        if column.forms:
-            return pl.coalesce([_formed(text, form).dt.date() for form in column.forms])
-        return _day(text)
+        return instants.formed(text, column.forms).dt.date() if column.forms else instants.day(text)
     if column.type == "datetime":
-        if column.forms:
-            return pl.coalesce([_formed(text, form) for form in column.forms])
-        return _epoch(text, column.unit) if column.unit else _instant(text)
+        return instants.formed(text, column.forms) if column.forms else instants.instant(text, column.unit)
     return text
-
-
-def _formed(text: pl.Expr, form: str) -> pl.Expr:
-    """A time in one form; null where it has another."""
-    if form in EPOCHS:
-        return _epoch(text, EPOCHS[form])
-    if form in ("iso", "date"):
-        return _instant(text) if form == "iso" else _day(text).cast(UTC_TIME)
-    has_time = any(letter in form for letter in ("%H", "%I", "%T", "%R", "%X", "%c", "%s"))
-    if has_time:
-        instant = text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-    else:
-        instant = text.str.to_date(form, strict=False).cast(UTC_TIME)
-    # `%Y` takes the 25 of 11/23/25 for the year 25
-    return pl.when(instant.dt.year().is_between(1000, 9999)).then(instant)
-
-
-def _day(text: pl.Expr) -> pl.Expr:
-    day = text.str.replace(r"[T ]00:00:00(\.0+)?$", "")  # spreadsheets have no dates but times at midnight
-    return pl.when(day.str.len_bytes() == 10).then(day.str.to_date("%Y-%m-%d", strict=False))
-
-
-def _instant(text: pl.Expr) -> pl.Expr:
-    """RFC 3339; without an offset it is UTC."""
-    read = [
-        text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-        for form in ("%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
-    ]
-    instant = pl.coalesce(read)
-    return pl.when(_known_time(instant.dt.epoch("us"))).then(instant)
-
-
-def _epoch(text: pl.Expr, unit: str) -> pl.Expr:
-    number = text.cast(pl.Int64, strict=False)
-    if unit == "ns":
-        return (number // 1_000).cast(UTC_TIME)
-    factor = MICROSECONDS[unit]
-    # The bounds are those of the number: multiplied first, it would wrap around into them.
-    whole = pl.when(_known_time(number, factor)).then(number * factor)
-    fraction = (text.cast(pl.Float64, strict=False) * factor).round().cast(pl.Int64, strict=False)
-    return pl.coalesce(whole, pl.when(_known_time(fraction)).then(fraction)).cast(UTC_TIME)
-
-
-def _known_time(number: pl.Expr, factor: int = 1) -> pl.Expr:
-    return number.is_between(-(-FIRST_MICROSECOND // factor), LAST_MICROSECOND // factor)
 
 
 def infer(name: str, path: str, records: Sequence[Json]) -> Wanted:

@@ -20,7 +20,7 @@ from engine.flow.line import Patience
 from engine.flow.plan import Asked, Plan, render
 from engine.flow.session import Pool
 from engine.flow.trust import Proxy, Trust
-from engine.flow.unpack import decode_of, unpacker
+from engine.flow.unpack import decode_of, taking_of, unpacker
 from engine.spec.collect import Connection, Timeout, check_host
 from engine.spec.fields import Limit
 
@@ -79,6 +79,7 @@ class Connect:
                 real_path=real_path(asked.endpoint, "address"),
                 responses=asked.endpoint.responses,
                 unpack=unpacker(decode_of(asked.endpoint), connection.max_page.bytes),
+                taking=taking_of(asked.endpoint),
                 learn=connection.learn,
                 hold=hold,
                 gate=gate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,7 +24,8 @@ from engine.flow.files import Files
 from engine.flow.lease import ALONE, Fence
 from engine.flow.ledger import Collection, Ledger
 from engine.flow.limits import Deadline
-from engine.flow.plan import Asked, Plan, below
+from engine.flow.pages import Hears, deaf
+from engine.flow.plan import Asked, Plan
 from engine.flow.pool import Pool
 from engine.flow.raw import kept_synced
 from engine.flow.resume import Noting, Resume
@@ -57,6 +59,8 @@ class Crawler:
     made_up: Callable[[str], Sequence[Json]] | None = None
     """The records of a file endpoint, where the simulator makes them up."""
     fence: Fence = ALONE
+    hear: Hears = deaf
+    """Hears of each page of a list that is kept."""
     units: Units = field(init=False)
     lanes: Lanes = field(init=False)
     resume: Resume = field(init=False)
@@ -88,20 +92,20 @@ class Crawler:
             self.emit(so_far)
         sealed: dict[str, Collection] = {}
         waiting, pool, ahead = list(self.plan.endpoints), Pool(self.concurrency), Pool(self.concurrency, "ahead")
-        collecting = self._collecting(ahead)
+        collecting, due, looked = self._collecting(ahead), deque[tuple[Sweep, Unit]](), -1
         with kept_synced(self.lanes.open):
             try:
-                while waiting or self.running:
-                    for asked in [one for one in waiting if all(need in sealed for need in one.needs)]:
+                while waiting or due or self.running:
+                    ready = [one for one in waiting if sealed.keys() >= set(one.needs)] if looked < len(sealed) else []
+                    looked = len(sealed)
+                    for asked in ready:
                         waiting.remove(asked)
                         sweep = self._begin(asked, sealed)
-                        for unit in sweep.units if asked.name not in sealed else ():
-                            if unit.name in sweep.ended:
-                                continue
-                            self.running += 1
-                            future = pool.submit(partial(collecting.collect, sweep, unit))
-                            future.add_done_callback(partial(self._put, sweep, unit))
+                        if asked.name not in sealed:
+                            due.extend((sweep, unit) for unit in sweep.units if unit.name not in sweep.ended)
                         self._end_if_done(sweep, sealed)
+                    while due and self.running < 2 * self.concurrency:  # more would take kilobytes each
+                        self._submit(pool, collecting, *due.popleft())
                     if self.running:
                         sweep, unit, made = self._next()
                         sweep.ended[unit.name] = progress = made.result()
@@ -132,7 +136,13 @@ class Crawler:
             heed=self._heed,
             heed_end=self._heed_end,
             made_up=self.made_up,
+            hear=self.hear,
         )
+
+    def _submit(self, pool: Pool, collecting: Collecting, sweep: Sweep, unit: Unit) -> None:
+        self.running += 1
+        future = pool.submit(partial(collecting.collect, sweep, unit))
+        future.add_done_callback(partial(self._put, sweep, unit))
 
     def _put(self, sweep: Sweep, unit: Unit, made: Future[Progress]) -> None:
         self.ended.put((sweep, unit, made))
@@ -143,7 +153,7 @@ class Crawler:
         Where a table appends its records, all of its marks or none: they are read once more then, or they are not.
         """
         for name, sweep in self.sweeps.items():
-            under = below(self.plan.pipeline, name)
+            under = self.plan.below(name)
             if not under or any(one not in sealed or one in self.unread for one in under):
                 continue
             missing = (unit for one in under for unit in self.sweeps[one].lost())
@@ -264,7 +274,7 @@ class Crawler:
         rows = sum(progress.rows - progress.before[1] for progress in sweep.ended.values())
         completes = self.run.completes if self.resume.base(name) else ""
         told = sweep.missing, sweep.skipped, completes
-        waits = bool(below(self.plan.pipeline, name) and sweep.kinds)
+        waits = bool(self.plan.below(name) and sweep.kinds)
         collection = Collection(self.run.id, name, not sweep.missing, rows, pages, *told, released=not waits)
         self.lanes.close(name)
         marks = sweep.seen() if waits else sweep.marks()

@@ -10,10 +10,9 @@ import polars as pl
 from engine.core.kinds import Given, Step
 
 
-def enrich(rows: pl.DataFrame, steps: Sequence[Step], given: Given) -> pl.DataFrame:
+def enrich(rows: pl.LazyFrame, steps: Sequence[Step], given: Given) -> pl.DataFrame:
     """The rows after all steps, in their order. Raises Mistake where a step asks for what is not there."""
-    lazy = rows.lazy()
     for step in steps:
-        view = replace(given.view, columns=dict(lazy.collect_schema()))
-        lazy = step.apply(lazy, replace(given, view=view))
-    return lazy.collect()
+        view = replace(given.view, columns=dict(rows.collect_schema()))
+        rows = step.apply(rows, replace(given, view=view))
+    return rows.collect()

@@ -13,6 +13,7 @@ from engine.core.clock import Clock
 from engine.core.errors import CollectionError, ConfigError
 from engine.core.events import Sink, Waiting
 from engine.core.kinds import Auth, Token, TooLarge, Undecodable
+from engine.core.select import Taking
 from engine.core.settle import inside
 from engine.core.values import Secret
 from engine.core.wire import Page, Request, request_to
@@ -26,7 +27,7 @@ from engine.flow.line import Broken, Late, Line, Patience
 from engine.flow.retry import LONGEST_SECONDS, PUSHING, STATUSES, Policy, retry_after_seconds, ruled
 from engine.flow.session import Pool, Session
 from engine.flow.trust import Trust
-from engine.flow.unpack import must_be_json, unpacker
+from engine.flow.unpack import looked_through, unpacker
 from engine.spec.answers import Decode, RenewAuth, Response, Retry, Wait
 from engine.spec.collect import Learn
 
@@ -59,6 +60,8 @@ class Route:
     """The page's own rules."""
     unpack: Callable[[Page], Page] | None = None
     """Makes JSON of an answer; raises Undecodable. None where it is JSON."""
+    taking: Taking | None = None
+    """Takes what is needed of an answer at once."""
     learn: Learn | Literal["standard", "off"] = "off"
     hold: Limiter = field(default_factory=Limiter)
     """Holds back all requests of the connection while the vendor asks for it."""
@@ -72,11 +75,12 @@ class Route:
 
     def of_step(self, word: str) -> Route:
         """The same for a request of a job, whose answer is JSON."""
-        return replace(self, unpack=None, limiters=(*self.limiters, *self.steps.get(word, ())))
+        return replace(self, unpack=None, taking=None, limiters=(*self.limiters, *self.steps.get(word, ())))
 
     def of_files(self, decode: Decode | None, teller: Page | None, *, signed: bool) -> Route:
         """The same for the files of a job, which the `teller` names."""
-        found = replace(self.of_step("fetch"), unpack=self.unpack, session=self.session if signed else None)
+        session = self.session if signed else None
+        found = replace(self.of_step("fetch"), unpack=self.unpack, taking=self.taking, session=session)
         return found if decode is None else replace(found, unpack=unpacker(decode, self.max_bytes, teller))
 
 
@@ -235,8 +239,8 @@ class Fetcher:
                 tried.problem = f"status {page.status}"
             elif 200 <= page.status < 300:
                 tried.page = self._unpacked(page, route, tried.signer)
-                if tried.page.received is None and not _is_cookie(tried.page, route):
-                    must_be_json(tried.page)
+                if not _is_cookie(tried.page, route):
+                    tried.page = looked_through(tried.page, route.taking)
         except TooLarge:  # told of the request as it was before signing, which may put a key into the query
             text = f"{_asked(request, route)}: the answer is larger than {route.max_bytes:,} bytes"
             fix = "ask for smaller pages, or raise connection.max_page"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain
 
 import msgspec
 import polars as pl
@@ -14,7 +14,9 @@ import polars as pl
 from engine.core import jsontext, select
 from engine.core.errors import Json
 from engine.flow.columns import TYPES, Reading, Wanted, text_of, typed
-from engine.flow.raw import ROWS, Frame
+from engine.flow.raw import FIELDS, ROWS
+from engine.flow.slices import PIECE_ROWS, Array, Piece, Shapeless, Slice, own
+from engine.flow.ways import Way, Ways
 from engine.spec.model import RAW
 
 AT = " at"
@@ -22,62 +24,21 @@ AT = " at"
 
 No column that a page names begins with a space, nor does that of another number of ours.
 """
-SLICE_ROWS = 1_000
-BATCH_ROWS = 50_000
+BATCH_ROWS, BATCH_BYTES = 50_000, 32_000_000
 OBJECT = ord("{")
-FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-AHEAD = 4
-"""Slices read ahead of the one that is waited for."""
+FEW = 16
+"""So many records are looked at one by one rather than halved once more."""
 THREADS = 2
-
-
-class Shapeless(bytes):
-    """A record of which no rows can be made, in the place where they would stand; no JSON begins as it does."""
-
-    says: str
-
-    @classmethod
-    def of(cls, record: bytes, says: str) -> Shapeless:
-        """The record, with what is wrong."""
-        made = cls(b"\0" + record)
-        made.says = says
-        return made
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A kept page as the table sees it."""
-
-    endpoint: str
-    run: str
-    number: int
-    """Its place among all pages of the endpoint in that run: what `engine raw` counts by."""
-    frame: Frame
-    rows: Sequence[bytes]
-
-
-@dataclass(frozen=True)
-class Span:
-    """Where the rows of a page stand in the order of arrival."""
-
-    start: int
-    endpoint: str
-    run: str
-    number: int
-    request: str
-    unit: str = ""
-    unit_page: int = 0
-    """Its number among the pages of its unit."""
-    first: int = 0
-    """Of a file: the line or row of its first record."""
-    letters: Mapping[str, str] = field(default_factory=dict)
-    """Of a workbook: field -> the letters of its column."""
-
-    def place(self, at: int, path: str) -> str:
-        """The request with the row, or the cell, where the value of a record stands in a file."""
-        row = self.first + at - self.start
-        cell = f"cell {self.letters[path]}{row}" if path in self.letters else f"row {row}"
-        return f"{self.request}, {cell}" if self.first else self.request
+AHEAD_BYTES = 16_000_000
+"""So much is read ahead of the piece that is waited for, and never more than one piece beside each thread."""
+REFUSED = (
+    pl.exceptions.PolarsError,
+    msgspec.DecodeError,
+    select.SelectError,
+    jsontext.NoJson,
+    UnicodeDecodeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -94,23 +55,32 @@ class Reject:
     """The key of its row as JSON, where that can be read."""
 
 
-@dataclass(frozen=True)
-class Slice:
-    """Some records in the order of arrival, with the fields added to each."""
-
-    start: int
-    rows: Sequence[bytes]
-    added: Mapping[str, Sequence[Json]]
-    inside: bool = False
-    """Whether these are elements inside records; `parent` is the record around them."""
-
-
 @dataclass
 class Rows:
     """Typed rows of some slices, and what did not fit."""
 
     frame: pl.DataFrame
     rejects: list[Reject] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, many: Sequence[Rows]) -> Rows:
+        """Those of slices that follow each other."""
+        return cls(pl.concat([one.frame for one in many]), list(chain.from_iterable(one.rejects for one in many)))
+
+    def moved(self, by: int) -> Rows:
+        """The same behind so many records more."""
+        frame = self.frame.with_columns(pl.col(AT) + by)
+        return Rows(frame, [replace(reject, at=reject.at + by) for reject in self.rejects])
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A slice as Polars read it: the fields of its records, and the columns that are taken otherwise."""
+
+    piece: Slice
+    fields: pl.DataFrame
+    beside: pl.DataFrame
+    way: Way
 
 
 class Reader:
@@ -121,54 +91,125 @@ class Reader:
     ) -> None:
         self._reading, self._nulls = reading, list(null_values)
         self._key = list(key) if {*key} <= {column.name for column in reading.wanted} else []
-        fields = {name: shape for name, shape in reading.fields.items() if name not in added}
         self._added = added
-        self._schema = select.schema(fields)
-        self._guard = select.list_guard(fields)
-        self._texts = {name: path for name, path in reading.texts.items() if path[0] not in added}
-        other = [column for column in reading.wanted if column.name not in {*reading.exprs, *self._texts}]
-        self._slow = [column for column in other if column.name != RAW]
-        self._raw = len(other) > len(self._slow)
+        self._ways = Ways(reading, added)
+        self._raw = any(column.name == RAW for column in reading.wanted)
         whole = ("*" in select.compile(column.path).roots for column in reading.wanted if column.name != RAW)
         self._takes_any = any(whole)
         """Whether a column reads the record itself, as for bare lists of text."""
 
     def read(self, piece: Slice) -> Rows:
         """The rows of a slice; a record that does not fit is found by halving."""
-        if any(row[0] != OBJECT for row in piece.rows):
-            return self._one_by_one(piece)
-        try:
-            texts = self._texts_of(piece)
-        except (pl.exceptions.PolarsError, msgspec.DecodeError, select.SelectError, UnicodeDecodeError):
-            if len(piece.rows) == 1:
-                return self._one_by_one(piece)
-            half = len(piece.rows) // 2
-            first, second = self.read(_part(piece, 0, half)), self.read(_part(piece, half, len(piece.rows)))
-            return Rows(pl.concat([first.frame, second.frame]), first.rejects + second.rejects)
-        return self._cast(texts, piece)
+        return self.read_all([piece])
 
-    def _texts_of(self, piece: Slice) -> pl.DataFrame:
-        """All columns as texts, the number of arrival beside them."""
-        body = select.paired(b"[" + b",".join(piece.rows) + b"]")
-        if self._guard is not None:
-            self._guard.decode(body)
-        frame = pl.read_json(body, schema=self._schema) if self._schema else pl.DataFrame()
+    def read_all(self, pieces: Iterable[Slice]) -> Rows:
+        """The rows of slices that follow each other, numbered from the start of the first.
+
+        Polars parses some megabytes at once best, but works out columns best for many rows together.
+        """
+        found: list[Rows] = []
+        fitting: list[Parsed] = []
+        start: int | None = None
+        for piece in chain.from_iterable(piece.parts() for piece in pieces):
+            start = piece.start if start is None else start
+            here = replace(piece, start=start)
+            try:
+                parsed = self._parsed(here)
+                if fitting and fitting[0].way is not parsed.way:
+                    found += self._typed(fitting)
+                    fitting = []
+                fitting.append(parsed)
+            except REFUSED:
+                found += [*self._typed(fitting), self._halved(here)]
+                fitting = []
+            start += len(here.rows)
+            if sum(one.beside.height for one in fitting) >= PIECE_ROWS:
+                found += self._typed(fitting)
+                fitting = []
+        found += self._typed(fitting)
+        return Rows.of(found) if found else Rows(empty(self._reading.wanted))
+
+    def _parsed(self, piece: Slice) -> Parsed:
+        body = select.paired(piece.text)
+        way = self._ways.of(body)
+        if way.schema:
+            way, fields = self._read_json(jsontext.write(jsontext.read(body)) if piece.doubled else body, way)
+            way.prove(body, fields)
+            if isinstance(piece.rows, Array):
+                piece.rows.counted(fields.height)
+        elif all(row[0] == OBJECT for row in piece.rows):
+            fields = pl.DataFrame()
+        else:
+            raise select.SelectError("a record is no object, so it has no fields")
         extra = [pl.Series(name, _texts(values), dtype=pl.String) for name, values in piece.added.items()]
-        frame = frame.with_columns(extra)
-        frame = frame.select([expr.alias(name) for name, expr in self._reading.exprs.items()])
-        series = [pl.Series(AT, range(piece.start, piece.start + len(piece.rows)), dtype=pl.UInt64)]
-        for name, path in self._texts.items():
+        return Parsed(piece, fields.with_columns(extra), self._beside(piece, body, way), way)
+
+    def _read_json(self, body: bytes, way: Way) -> tuple[Way, pl.DataFrame]:
+        try:
+            return way, pl.read_json(body, schema=way.schema)
+        except pl.exceptions.PolarsError:
+            instead = self._ways.instead(body)
+            if instead is None or instead is way or not instead.schema:
+                raise
+            return instead, pl.read_json(body, schema=instead.schema)
+
+    def _beside(self, piece: Slice, body: bytes, way: Way) -> pl.DataFrame:
+        """The number of arrival, and the columns that are no expressions."""
+        series = [pl.int_range(piece.start, piece.start + len(piece.rows), dtype=pl.UInt64, eager=True).alias(AT)]
+        for name, path in way.texts.items():
             series.append(pl.Series(name, [_decoded(raw) for raw in select.raw_reader(path)(body)], dtype=pl.String))
         if self._raw:
             series.append(pl.Series(RAW, [_whole(piece, at) for at in range(len(piece.rows))], dtype=pl.String))
-        if self._slow:
+        if way.slow:
             records = [_with(jsontext.read(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
-            for column in self._slow:
+            for column in way.slow:
                 values = [text_of(select.compile(column.path).search(record), column.type) for record in records]
                 series.append(pl.Series(column.name, values, dtype=_text_type(column)))
-        return frame.with_columns(series) if frame.width else pl.DataFrame(series)
+        return pl.DataFrame(series)
 
-    def _cast(self, texts: pl.DataFrame, piece: Slice) -> Rows:
+    def _typed(self, many: Sequence[Parsed]) -> list[Rows]:
+        """The rows of what was parsed; where no expression can be worked out of them all, each slice is halved."""
+        if not many:
+            return []
+        try:
+            return [self._cast(self._texts_of(many), [one.piece for one in many])]
+        except REFUSED:
+            return [self._halved(many[0].piece)] if len(many) == 1 else [*chain(*(self._typed([one]) for one in many))]
+
+    def _texts_of(self, many: Sequence[Parsed]) -> pl.DataFrame:
+        """All columns as texts, the number of arrival beside them."""
+        beside, way = pl.concat([one.beside for one in many]), many[0].way
+        if not way.exprs:
+            return beside
+        fields = pl.concat([one.fields for one in many])
+        # The number of arrival stands beside them for those that are the same in all rows.
+        texts = fields.with_columns(beside[AT]).select([AT, *way.exprs])
+        asked = [self._asked(texts, name, doubt, many) for name, doubt in way.doubts.items()]
+        return texts.with_columns(asked).drop(way.doubts.values()).hstack(beside.drop(AT))
+
+    def _asked(self, texts: pl.DataFrame, name: str, doubt: str, many: Sequence[Parsed]) -> pl.Series:
+        """A column, by jmespath.py where it is in doubt."""
+        doubtful = texts[doubt].fill_null(True).arg_true()
+        if not doubtful.len():
+            return texts[name]
+        [column] = [column for column in self._reading.wanted if column.name == name]
+        values: list[object] = texts[name].to_list()
+        pieces = [one.piece for one in many]
+        for number in doubtful:
+            piece = _piece(pieces, at := texts[AT][number])
+            record = _with(jsontext.read(piece.rows[at - piece.start]), piece.added, at - piece.start)
+            values[number] = text_of(select.compile(column.path).search(record), column.type)
+        return pl.Series(name, values, dtype=_text_type(column))
+
+    def _halved(self, piece: Slice) -> Rows:
+        """The rows of a slice that was refused: halved until it is read, or its few records are looked at."""
+        if len(piece.rows) <= FEW or any(row[0] != OBJECT for row in piece.rows):
+            return self._one_by_one(piece)
+        half = len(piece.rows) // 2
+        first, second = piece.part(0, half), piece.part(half, len(piece.rows))
+        return Rows.of([self.read_all([first]), self.read_all([second])])
+
+    def _cast(self, texts: pl.DataFrame, pieces: Sequence[Slice]) -> Rows:
         """Texts to values; a text that is no value of its type is a reject, never null."""
         wanted = self._reading.wanted
         if self._nulls:
@@ -184,9 +225,8 @@ class Reader:
             lost = values[column.name].is_null() & texts[column.name].is_not_null()
             shown, keys = texts.filter(lost), key_texts(values.filter(lost), self._key)
             for at, value, key in zip(shown[AT], shown[column.name], keys, strict=True):
-                record = _text(piece.rows[at - piece.start])
                 says = f"{column.name} is no {column.type}"
-                rejects.append(Reject(at, "type", column.name, str(value), says, record, key))
+                rejects.append(Reject(at, "type", column.name, str(value), says, _record(pieces, at), key))
         if not rejects:
             return Rows(values)
         bad = {reject.at for reject in rejects}
@@ -222,7 +262,7 @@ class Reader:
             for name, text in found.items():
                 texts[name].append(text)
         series = [pl.Series(c.name, texts[c.name], dtype=_text_type(c)) for c in self._reading.wanted]
-        rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), piece)
+        rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), [piece])
         return Rows(rows.frame, rejects + rows.rejects)
 
     def _key_of(self, texts: Mapping[str, object]) -> str | None:
@@ -245,64 +285,47 @@ class Reader:
         return found, refused
 
 
-def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str], *, inside: bool = False) -> Iterator[Slice]:
-    """The records of kept pages in slices of about a thousand; notes in `spans` where each page begins."""
-    start, rows, extra = 0, [], {name: [] for name in added}  # type: tuple[int, list[bytes], dict[str, list[Json]]]
-    for page in pages:
-        meta = page.frame.meta
-        place = (start + len(rows), page.endpoint, page.run, page.number)
-        spans.append(Span(*place, meta.request, meta.unit, meta.page, meta.first, meta.letters))
-        for at in range(0, len(page.rows), SLICE_ROWS):
-            piece = page.rows[at : at + SLICE_ROWS]
-            rows += piece
-            for name, values in extra.items():
-                values += [page.frame.meta.add.get(name)] * len(piece)
-            if len(rows) >= SLICE_ROWS:
-                yield Slice(start, rows, extra, inside)
-                start, rows, extra = start + len(rows), [], {name: [] for name in added}
-    if rows:
-        yield Slice(start, rows, extra, inside)
+def batches(reader: Reader, pieces: Iterable[Piece], look: Callable[[Slice], None] | None = None) -> Iterator[Rows]:
+    """Pieces read on threads, in their order, put together to batches of about fifty thousand rows, or fewer big ones.
 
-
-def names_in(piece: Slice) -> set[str]:
-    """The top-level fields of the records of a slice."""
-    found = set(piece.added)
-    for row in piece.rows:
-        try:
-            found.update(FIELDS.decode(select.paired(bytes(row))))
-        except (msgspec.DecodeError, UnicodeDecodeError):  # no object, or no JSON: its reject tells
-            continue
-    return set(filter(own, found)) if piece.inside else found
-
-
-def own(name: str) -> bool:
-    """Whether a field of an element inside a record is its own: neither what is above it nor what was looked up."""
-    return name != "parent" and not name.startswith(" ")
-
-
-def batches(reader: Reader, pieces: Iterable[Slice]) -> Iterator[Rows]:
-    """Slices read on threads, in their order, put together to batches of about fifty thousand rows."""
-    frames: list[pl.DataFrame] = []
-    rejects: list[Reject] = []
+    `look` is shown the records of each piece, numbered, before its rows are given.
+    """
+    held, start = list[Rows](), 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="read") as pool:
-        for rows in ahead(pool, reader.read, pieces):
-            frames.append(rows.frame)
-            rejects += rows.rejects
-            if sum(frame.height for frame in frames) + len(rejects) >= BATCH_ROWS:
-                yield Rows(pl.concat(frames), rejects)
-                frames, rejects = [], []
-    if frames:
-        yield Rows(pl.concat(frames), rejects)
+        for piece, (opened, read) in ahead(pool, reader, pieces):
+            held.append(read.moved(start))
+            behind = piece.numbered(start)
+            if look:
+                for one in opened:
+                    look(replace(one, start=start))
+                    start += len(one.rows)
+            start = behind
+            rows = sum(one.frame.height + len(one.rejects) for one in held)
+            if rows >= BATCH_ROWS or sum(one.frame.estimated_size() for one in held) >= BATCH_BYTES:
+                yield Rows.of(held)
+                held = []
+    if held:
+        yield Rows.of(held)
 
 
-def ahead(pool: ThreadPoolExecutor, work: Callable[[Slice], Rows], items: Iterable[Slice]) -> Iterator[Rows]:
-    """The results in order, a few worked out ahead of the one that is waited for."""
-    source = iter(items)
-    waiting = [pool.submit(work, item) for item in islice(source, AHEAD)]
-    while waiting:
-        result = waiting.pop(0).result()
-        waiting += [pool.submit(work, item) for item in islice(source, 1)]
-        yield result
+Opened = tuple[list[Slice], Rows]
+
+
+def ahead(pool: ThreadPoolExecutor, reader: Reader, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Opened]]:
+    """Each piece with its slices and rows, in order; so many others as memory allows are read meanwhile."""
+
+    def work(piece: Piece) -> Opened:
+        opened = list(piece.slices())
+        return opened, reader.read_all(opened)
+
+    waiting: list[tuple[Piece, Future[Opened]]] = []
+    for piece in pieces:
+        while waiting and (len(waiting) > THREADS or sum(one.size for one, _ in waiting) + piece.size > AHEAD_BYTES):
+            done, found = waiting.pop(0)
+            yield done, found.result()
+        waiting.append((piece, pool.submit(work, piece)))
+    for done, found in waiting:
+        yield done, found.result()
 
 
 def empty(wanted: Sequence[Wanted]) -> pl.DataFrame:
@@ -316,16 +339,6 @@ def key_texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
         return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
     whole = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
     return rows.select(pl.when(whole).then(pl.struct(list(key)).struct.json_encode())).to_series()
-
-
-def span_of(spans: Sequence[Span], at: int) -> Span:
-    """The page a record arrived on."""
-    return spans[bisect_right(spans, at, key=lambda span: span.start) - 1]
-
-
-def _part(piece: Slice, first: int, last: int) -> Slice:
-    added = {name: values[first:last] for name, values in piece.added.items()}
-    return replace(piece, start=piece.start + first, rows=piece.rows[first:last], added=added)
 
 
 def _with(record: Json, added: Mapping[str, Sequence[Json]], at: int) -> Json:
@@ -353,6 +366,16 @@ def _decoded(raw: msgspec.Raw | None) -> str | None:
 
 def _text_type(column: Wanted) -> pl.DataType:
     return pl.List(pl.String()) if column.type == "list" else pl.String()
+
+
+def _record(pieces: Sequence[Slice], at: int) -> str:
+    """The record with this number."""
+    piece = _piece(pieces, at)
+    return _text(piece.rows[at - piece.start])
+
+
+def _piece(pieces: Sequence[Slice], at: int) -> Slice:
+    return pieces[bisect_right(pieces, at, key=lambda piece: piece.start) - 1]
 
 
 def _text(row: bytes) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from engine.core import jsontext
 from engine.core.clock import read_instant, rfc3339
@@ -28,6 +29,8 @@ class Kept(Page):
     """An answer that was kept before: what its paginator found in it then holds, as its body may have lost that."""
 
     meta: Meta = field(default_factory=lambda: Meta(0, "", "", 0.0))
+    place: tuple[Path, int] = (Path(), 0)
+    """Its segment, and where in it its frame begins."""
 
 
 @dataclass
@@ -73,8 +76,8 @@ class Replay:
 
     def answer(self, request: Request, endpoint: Endpoint) -> Kept | None:
         """The answer that was kept next, with its records."""
-        frame = self.next()
-        return None if frame is None else _given(frame, request, endpoint)
+        place = next(self._left, None)
+        return None if place is None else _given(self._frame(place), place, request, endpoint)
 
     def created(self) -> dict[str, Json] | None:
         """What `${job.…}` stands for behind the request that created the job; None where none is known."""
@@ -86,13 +89,13 @@ class Replay:
             return frame_at(file, path, at, self.seal)
 
 
-def _given(frame: Frame, request: Request, endpoint: Endpoint) -> Kept:
+def _given(frame: Frame, place: Place, request: Request, endpoint: Endpoint) -> Kept:
     meta = frame.meta
     if meta.aside:
         return Kept(request, 200, meta=meta)
     page = answer_of(frame, endpoint)
     rows = rows_in(page.body, "@" if meta.redacted or meta.decoded else endpoint.records) or []
-    return Kept(request, 200, body=page.body, rows=rows, meta=meta)
+    return Kept(request, 200, body=page.body, rows=rows, meta=meta, place=place[:2])
 
 
 # --- what is written down beside pages

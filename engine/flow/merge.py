@@ -42,6 +42,11 @@ class Merger:
         """What two rows share that must not both be there: with upsert, a later run takes the earlier's place."""
         return [*self.key, RUN] if self.key and self.mode == "upsert" else list(self.key)
 
+    @property
+    def takes_places(self) -> bool:
+        """Whether a row may take another's place, beyond one that is the same in all."""
+        return self.mode == "upsert" or bool(self.deduplicate and self.key)
+
     def arrived(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame, int]:
         """The new rows, whether each has the key of one that must not be there too, and how many came twice.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from engine.core import jsontext
 from engine.core.errors import Json
@@ -12,6 +13,13 @@ from engine.flow.kept import digests_of, shortened
 from engine.flow.paging import Turn
 from engine.flow.raw import Meta
 from engine.spec.collect import Endpoint
+
+Hears = Callable[[str, tuple[Path, int], Meta, Page], None]
+"""Who is told of kept pages: the endpoint, where the page is kept, what is known of it, and the page."""
+
+
+def deaf(endpoint: str, place: tuple[Path, int], meta: Meta, page: Page) -> None:
+    """Hears nothing."""
 
 
 def meta_of(turn: Turn, number: int, add: Mapping[str, Json], now: float) -> Meta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +32,8 @@ from engine.spec.model import Pipeline, Table
 
 ACCEPT = Place("header.Accept")
 WITHOUT = "set it, or leave such records out with where of for_each"
+Repeated = Mapping[str, Sequence[str]]
+"""Endpoint -> those that are repeated for it, in the order of the page."""
 CHOSEN = re.compile(r"\sif\s")
 """In a template that says itself when there is nothing to send: `${a if b}`."""
 
@@ -128,6 +130,14 @@ class Plan:
         return str(render(own or self.pipeline.connection.base_url, self.settings.scope())).rstrip("/")
 
     @cached_property
+    def _repeated(self) -> Repeated:
+        return repeated(self.pipeline)
+
+    def below(self, name: str) -> list[str]:
+        """The endpoints that are repeated for an endpoint, at any depth."""
+        return _below(self._repeated, name)
+
+    @cached_property
     def at_hand(self) -> Mapping[str, Mapping[str, Parent]]:
         """Endpoint -> its own aliases and those of all endpoints above it."""
         found: dict[str, Mapping[str, Parent]] = {}
@@ -187,7 +197,8 @@ def plan(pipeline: Pipeline, settings: Settings, only: Iterable[str] = ()) -> Pl
     pipeline = Settling(known_params(pipeline, settings)).of(pipeline)
     endpoints = ordered({name: endpoint.parents for name, endpoint in pipeline.endpoints.items()}, "endpoints")
     wanted = _with_parents(pipeline, list(only)) if only else set(endpoints)
-    asked = {name: _asked(pipeline, settings, name) for name in endpoints}
+    below = repeated(pipeline)
+    asked = {name: _asked(pipeline, settings, name, below) for name in endpoints}
     for name in endpoints:
         for parent in asked[name].parents.values():
             words = [asked[one.endpoint].skipped if one.endpoint in asked else None for one in parent.sources]
@@ -248,7 +259,7 @@ def _with_parents(pipeline: Pipeline, only: list[str]) -> set[str]:
     return wanted
 
 
-def _asked(pipeline: Pipeline, settings: Settings, name: str) -> Asked:
+def _asked(pipeline: Pipeline, settings: Settings, name: str, repeated: Repeated) -> Asked:
     endpoint = pipeline.endpoints[name]
     unless = endpoint.skip_unless
     skipped = unless.say if unless and settings.params.get(unless.param) is None else None
@@ -256,21 +267,30 @@ def _asked(pipeline: Pipeline, settings: Settings, name: str) -> Asked:
         param = param_of(parent.param or "")
         if param and param in pipeline.params and pipeline.params[param].optional and not settings.params.get(param):
             skipped = skipped or f'param "{param}" is not set, and there is one request for each of its values'
-    return Asked(name, endpoint, endpoint.parents, used_names(pipeline, name), skipped)
+    return Asked(name, endpoint, endpoint.parents, used_names(pipeline, name, repeated), skipped)
 
 
-def below(pipeline: Pipeline, name: str) -> list[str]:
+def repeated(pipeline: Pipeline) -> Repeated:
+    """The endpoints that are repeated for others."""
+    found: dict[str, list[str]] = {}
+    for name, endpoint in pipeline.endpoints.items():
+        for above in endpoint.parents:
+            found.setdefault(above, []).append(name)
+    return found
+
+
+def _below(repeated: Repeated, name: str) -> list[str]:
     """The endpoints that are repeated for an endpoint, at any depth."""
     found = [name]
     for above in found:
-        found += [one for one, endpoint in pipeline.endpoints.items() if above in endpoint.parents and one not in found]
+        found += [one for one in repeated.get(above, ()) if one not in found]
     return found[1:]
 
 
-def used_names(pipeline: Pipeline, name: str) -> dict[str, frozenset[str]]:
+def used_names(pipeline: Pipeline, name: str, repeated: Repeated) -> dict[str, frozenset[str]]:
     """Alias -> fields, of every parent that the endpoint or one below it names."""
     found: dict[str, set[str]] = {}
-    for one in [name, *below(pipeline, name)]:
+    for one in [name, *_below(repeated, name)]:
         for text in templates_in(pipeline.endpoints[one]):
             for reference in template.compile(text).references:
                 found.setdefault(reference.namespace, set()).add(reference.path[0] if reference.path else "*")

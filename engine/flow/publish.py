@@ -54,6 +54,8 @@ class PartWriter:
     """What each file says of itself, such as that its rows are simulated."""
     fence: Fence = ALONE
     seal: Seal = PLAIN
+    most_rows: int = PART_ROWS
+    """So many rows wait for others, where what is behind them may be a file that is kept as it is."""
     receipts: list[Receipt] = field(default_factory=list)
     schema: pl.Schema | None = None
     _waiting: list[pl.DataFrame] = field(default_factory=list)
@@ -62,19 +64,28 @@ class PartWriter:
         """Take rows; every fifty thousand become a file."""
         self.schema = self.schema or rows.schema
         self._waiting.append(rows)
-        while sum(frame.height for frame in self._waiting) >= PART_ROWS:
+        while sum(frame.height for frame in self._waiting) >= self.most_rows:
             whole = pl.concat(self._waiting)
             self._write(whole.head(PART_ROWS))
             self._waiting = [whole.slice(PART_ROWS)]
 
+    def keep(self, file: Receipt, schema: pl.Schema) -> None:
+        """Take over a file of rows that was there before."""
+        self._flush()
+        self.schema = self.schema or schema
+        self.receipts.append(file)
+
     def finish(self) -> list[Receipt]:
         """Write what is left; a table without rows is one file without rows."""
+        self._flush(last=True)
+        return self.receipts
+
+    def _flush(self, *, last: bool = False) -> None:
         if self._waiting:
             rest = pl.concat(self._waiting)
-            if rest.height or not self.receipts:
+            if rest.height or (last and not self.receipts):
                 self._write(rest)
             self._waiting = []
-        return self.receipts
 
     @property
     def rows(self) -> int:
@@ -222,6 +233,10 @@ class Shelf:
         """A writer for the files of a table."""
         return PartWriter(home or self.home, folder, stem, mark, self.fence, self.seal)
 
+    def scratch_home(self, run: str) -> Path:
+        """Where this holder puts what is gone at the end."""
+        return self.home / f".scratch-{run}.{self.fence.number}"
+
     @contextmanager
     def scratch(self, run: str) -> Iterator[Callable[[str], Path]]:
         """Folders for sorted runs, gone at the end: those of this holder, who may sleep while another makes its own."""
@@ -230,7 +245,7 @@ class Shelf:
             number = left.name.rpartition(".")[2]
             if not number.isdigit() or int(number) < self.fence.number:  # of a run that was killed
                 shutil.rmtree(left, ignore_errors=True)
-        home = self.home / f".scratch-{run}.{self.fence.number}"
+        home = self.scratch_home(run)
         try:
             yield lambda name: home / name
         finally:

@@ -28,6 +28,7 @@ SEALED = b"ES01"
 SYNC_SECONDS = 1.0
 """After a power cut at most so much is asked for again."""
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Known(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -119,6 +120,27 @@ class Frame(msgspec.Struct, frozen=True):
     meta: Meta
     body: bytes
 
+    @property
+    def size(self) -> int:
+        """How many bytes its body has."""
+        return len(self.body)
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A kept page whose body is still compressed."""
+
+    meta: Meta
+    packed: bytes
+
+    @property
+    def size(self) -> int:
+        """How many bytes its body will have."""
+        return zstandard.frame_content_size(self.packed)
+
+    def opened(self) -> Frame:
+        """The page with its body; other threads work meanwhile."""
+        return Frame(self.meta, zstandard.ZstdDecompressor().decompress(self.packed))
+
 
 class Segment:
     """A file that pages are appended to, each written at once; `kept_synced` syncs it once a second."""
@@ -130,6 +152,8 @@ class Segment:
             self._end = self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise storage_error(error, path.name) from error
+        self.place = path, 0
+        """Where the last frame begins that was appended."""
         try:
             self._seal = seal.segment(self._file, path) if self._end else seal.new_segment(path)
             if seal.is_on and self._seal is None:  # its head is torn: nothing can be added to it
@@ -153,6 +177,7 @@ class Segment:
         frame = first + opening + CHECK.pack(zlib.crc32(opening)) + head + packed
         try:
             self._write(frame)
+            self.place = self.place[0], self._end + len(first)
             self._end += len(frame)
             self._behind = True
             if self._failure:
@@ -258,6 +283,11 @@ def heads(file: BinaryIO, path: Path, seal: Seal = PLAIN, until: int | None = No
 
 def frame_at(file: BinaryIO, path: Path, at: int, seal: Seal = PLAIN) -> Frame:
     """The frame that begins there; raises StorageError where it is damaged."""
+    return packed_at(file, path, at, seal).opened()
+
+
+def packed_at(file: BinaryIO, path: Path, at: int, seal: Seal = PLAIN) -> Packed:
+    """The frame that begins there, its body as it was compressed; raises StorageError where it is damaged."""
     lock = seal.segment(file, path) if seal.is_on else None
     file.seek(at)
     opening = file.read(HEAD.size + CHECK.size)
@@ -269,7 +299,7 @@ def frame_at(file: BinaryIO, path: Path, at: int, seal: Seal = PLAIN) -> Frame:
     found = lock.body(at, meta, packed) if lock else packed
     if found is None:
         raise _damaged(path, at, lock)
-    return Frame(_meta(meta, path, at, lock), zstandard.ZstdDecompressor().decompress(found))
+    return Packed(_meta(meta, path, at, lock), found)
 
 
 def _meta(kept: bytes, path: Path, at: int, lock: Lock | None) -> Meta:
@@ -292,10 +322,10 @@ def _is_sound(frame: bytes) -> bool:
     return bool(HEAD.unpack(frame[: HEAD.size])[3] == zlib.crc32(frame[HEAD.size + CHECK.size :]))
 
 
-def rows_in(body: bytes, records: str) -> list[bytes] | None:
-    """The raw JSON of each record at a path of an answer; None when the path is missing or null, or the body is empty.
+def array_in(body: bytes, records: str) -> bytes | None:
+    """The records at a path of an answer as a JSON array; None when the path is missing or null, or the body is empty.
 
-    A list gives its elements, an object is one row. Raises SelectError for anything else, and when the body is no JSON.
+    A list is taken as it is, an object is one row. Raises SelectError for anything else, and when the body is no JSON.
     """
     if not body.strip():
         return None
@@ -312,16 +342,43 @@ def rows_in(body: bytes, records: str) -> list[bytes] | None:
     if raw == b"null":
         return None
     if raw.startswith(b"["):
-        return [bytes(row) for row in ROWS.decode(raw)]
+        return raw
     if not raw.startswith(b"{"):
         raise select.SelectError(f"records: {records} leads to one value, not to a list or an object")
-    return [raw]
+    return b"[%b]" % raw
+
+
+def split_rows(array: bytes) -> list[bytes]:
+    """The raw JSON of each element of an array."""
+    return [bytes(row) for row in ROWS.decode(array)]
+
+
+def rows_in(body: bytes, records: str) -> list[bytes] | None:
+    """The raw JSON of each record at a path of an answer; None when the path is missing or null, or the body is empty.
+
+    A list gives its elements, an object is one row. Raises SelectError for anything else, and when the body is no JSON.
+    """
+    array = array_in(body, records)
+    return None if array is None else split_rows(array)
+
+
+def names_of(row: bytes) -> Iterable[str]:
+    """The fields of a record; none of what is no object or no JSON, as its reject tells."""
+    try:
+        return FIELDS.decode(select.paired(bytes(row)))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+
+
+def array_of(frame: Frame, records: str) -> bytes:
+    """The records of a kept page as one JSON array, without those that repeat the page before."""
+    found = array_in(frame.body, "@" if frame.meta.redacted or frame.meta.decoded else records) or b"[]"
+    return found if not frame.meta.skip else b"[%b]" % b",".join(split_rows(found)[frame.meta.skip :])
 
 
 def rows_of(frame: Frame, records: str) -> list[bytes]:
     """The raw records of a kept page, without those that repeat the page before."""
-    found = rows_in(frame.body, "@" if frame.meta.redacted or frame.meta.decoded else records) or []
-    return found[frame.meta.skip :]
+    return split_rows(array_of(frame, records))
 
 
 def _damaged(path: Path, at: int, lock: Lock | None) -> StorageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import polars as pl
 
 from engine.core.clock import Clock, rfc3339
-from engine.core.errors import Json, Mistake, SpecError
+from engine.core.errors import Json, Mistake, SpecError, StorageError
 from engine.core.events import ReportWritten, Sink
 from engine.core.kinds import About, Auth, Output
 from engine.flow.connect import Connect
 from engine.flow.crawl import Crawler
+from engine.flow.early import Early, intakes
 from engine.flow.fetch import Fetcher
 from engine.flow.files import Files
+from engine.flow.intake import constants
 from engine.flow.lease import Fence
 from engine.flow.ledger import Collection, Ledger
 from engine.flow.made import Made
+from engine.flow.pages import Hears, deaf
 from engine.flow.piped import pieces
 from engine.flow.plan import Plan
 from engine.flow.publish import Shelf
@@ -57,14 +61,16 @@ class Walk:
     """The run up to which collections are taken, where tables are made of them alone, whatever is published."""
     version: dict[str, Json] = field(default_factory=dict)
     """What this run made."""
+    early: Early | None = None
+    """What reads pages while others are fetched."""
 
     @property
     def tool(self) -> str:
         """The tool's name."""
         return self.plan.pipeline.tool
 
-    def collect(self) -> None:
-        """Fetch and keep every page, and seal what is whole."""
+    def collect(self, *, ahead: bool = False) -> None:
+        """Fetch and keep every page, and seal what is whole; what comes is read `ahead` where tables shall be made."""
         files = Files(self.folder)
         connect = Connect(self.plan, self.clock, files, is_simulated=self.reach is not None)
         keeper = Keeper(self.ledger, self.tool)
@@ -86,6 +92,7 @@ class Walk:
             deadline=deadline,
             made_up=self.made_up,
             fence=self.fence,
+            hear=self._hear() if ahead else deaf,
         )
         try:
             self.result.collections = crawler.crawl()
@@ -94,6 +101,19 @@ class Walk:
             self.result.failures = list(crawler.failures.values())
             self.result.notes += [*(session.notes if session else []), *crawler.units.notes]
         self.result.settle()
+
+    def _hear(self) -> Hears:
+        """Hears of kept pages and reads them."""
+        shelf = self.storage.shelf(self.tool, self.fence)
+        with suppress(StorageError):  # told where the tables are made
+            can_be = intakes(self.plan, constants(self.plan, self.run), shelf.current())
+            self.early = Early(can_be, shelf.scratch_home(self.run.id), self.storage.seal) if can_be else None
+        return self.early.hear if self.early else deaf
+
+    def close(self) -> None:
+        """Leave nothing behind of what was read ahead."""
+        if self.early:
+            self.early.close()
 
     def process(self, through: str = "analytics") -> None:
         """Make every table from sealed collections and publish them by one rename; with `validation`, only check.
@@ -117,6 +137,8 @@ class Walk:
             shelf.tidy(self.version)
 
     def _make(self, shelf: Shelf, through: str) -> None:
+        if self.early:
+            self.early.finish()
         around = Surroundings(
             plan=self.plan,
             run=self.run,
@@ -130,6 +152,7 @@ class Walk:
             naming=self.ledger.naming(self.tool),
             releases=self.ledger.releases(self.tool),
             anew=bool(self.replays),
+            early=self.early,
         )
         self.result.notes += [f"{name}: its files were damaged, it is made anew" for name in around.damaged]
         self.result.tables = made = Tables(around, self._sealed(), self.emit).make()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.core.errors import Stopped, StorageError
 from engine.flow.lease import Fence
-from engine.flow.raw import Frame, Meta, Segment, frame_at, heads, storage_error
+from engine.flow.raw import Frame, Meta, Packed, Segment, frame_at, heads, packed_at, storage_error
 from engine.flow.seal import PLAIN, Seal
 from engine.flow.writing import read_json, replace_json, sync_folder
 
@@ -59,21 +60,22 @@ class Store:
 
         The number is -1 for a page that only counts together with what a later run put behind it.
         """
-        if len(runs) == 1:
-            yield from ((runs[0], number, frame) for number, frame in enumerate(self.frames(endpoint, runs[0])))
-            return
+        return ((run, number, read().opened()) for run, number, _, read in self.placed(endpoint, runs))
+
+    def placed(
+        self, endpoint: str, runs: Sequence[str]
+    ) -> Iterator[tuple[str, int, tuple[Path, int], Callable[[], Packed]]]:
+        """The same with the place of each page, and what reads it as long as the next one is not asked for."""
         with ExitStack() as stack:
             files: dict[Path, BinaryIO] = {}
-            own = [(run, self._places(endpoint, run, stack, files)) for run in runs]
             known = {
                 place: (run, number)
-                for run, units in own
-                for number, place in enumerate(place for _, places in units for place in places)
+                for run in runs
+                for number, place in enumerate(_flat(self._places(endpoint, run, stack, files)))
             }
-            for _, places in self._places(endpoint, runs, stack, files):
-                for path, at in places:
-                    run, number = known.get((path, at), (path.parent.name, -1))
-                    yield run, number, frame_at(files[path], path, at, self.seal)
+            for path, at in known if len(runs) == 1 else _flat(self._places(endpoint, runs, stack, files)):
+                run, number = known.get((path, at), (path.parent.name, -1))
+                yield run, number, (path, at), partial(packed_at, files[path], path, at, self.seal)
 
     def count(self, endpoint: str, run: str) -> int:
         """How many pages of an endpoint a run kept."""
@@ -182,6 +184,10 @@ def fence_of(segment: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+def _flat(units: Iterable[tuple[str, list[tuple[Path, int]]]]) -> Iterator[tuple[Path, int]]:
+    return (place for _, places in units for place in places)
+
+
 @dataclass
 class Lanes:
     """The segments of a run while it collects: as many an endpoint as threads write to it at once.
@@ -196,6 +202,8 @@ class Lanes:
     _all: dict[str, list[Segment]] = field(default_factory=dict)
     _new: set[Path] = field(default_factory=set)
     """Folders with segments that a power cut could still hide."""
+    _found: set[Path] = field(default_factory=set)
+    """Folders that no power cut can hide any more."""
     _is_over: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -258,3 +266,6 @@ class Lanes:
                 sync_folder(folder)
             except OSError as error:
                 raise storage_error(error, folder.name) from error
+            if folder in self._found:
+                break
+        self._found.update((place, *place.parents[:4]))

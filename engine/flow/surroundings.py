@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ import polars as pl
 
 from engine.core.errors import Json, Mistake
 from engine.core.kinds import Given, Reference, Step, View
+from engine.flow.across import require
 from engine.flow.apart import Apart
+from engine.flow.early import Early
 from engine.flow.files import Files
-from engine.flow.frames import Span
+from engine.flow.intake import constants
 from engine.flow.ledger import Waiver
 from engine.flow.made import Made, definition
 from engine.flow.merge import HIDDEN
 from engine.flow.plan import Plan
 from engine.flow.publish import PartWriter, Shelf
+from engine.flow.slices import Span
 from engine.flow.store import Store
 from engine.flow.units import RunInfo
 from engine.flow.validate import Placed
@@ -48,13 +51,14 @@ class Surroundings:
     """Table -> how often somebody asked that it be made anew."""
     anew: bool = False
     """Whether tables are made as if none had been published before."""
+    early: Early | None = None
+    """What was read while it was collected."""
     current: dict[str, Json] = field(init=False)
     damaged: list[str] = field(init=False)
     """Published tables whose files are gone or damaged: they are made anew from what is kept."""
     made: dict[str, Made] = field(default_factory=dict)
     home: Path = field(init=False)
     """Where the files of tables are written: what is only checked never comes near what is published."""
-    _known: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         found = {} if self.anew else self.shelf.current()
@@ -75,26 +79,24 @@ class Surroundings:
 
     def table(self, name: str) -> pl.LazyFrame:
         """The rows of another table: as made in this run, else as published, else none."""
+        return self.shelf.rows(*self._files(name))
+
+    def _files(self, name: str) -> tuple[Sequence[Mapping[str, Json]], Path]:
         made = self.made.get(name)
         entry = made.entry if made else self.current.get("tables", {}).get(name)
         if not entry:
             raise Mistake("table", f'there is no table "{name}" yet')
-        home = self.home if made and not made.kept else self.shelf.home
-        return self.shelf.rows(entry["files"], home)
+        return entry["files"], self.home if made and not made.kept else self.shelf.home
 
-    def known(self, reference: Reference) -> pl.Series:
-        """The values of a column of another table, each once."""
-        wanted = (reference.table, reference.to)
-        if wanted not in self._known:
-            rows = self.table(reference.table)
-            require(reference, rows.collect_schema())
-            self._known[wanted] = rows.select(reference.to).unique().collect().to_series()
-        return self._known[wanted]
+    def known(self, reference: Reference) -> Iterator[pl.DataFrame]:
+        """A column of another table, file by file."""
+        require(reference, self.table(reference.table).collect_schema())
+        files, home = self._files(reference.table)
+        return (self.shelf.rows([file], home).select(reference.to).collect() for file in files)
 
     def constants(self) -> dict[str, object]:
         """`run.*` and `param.*` as SQL sees them."""
-        run = {"run.started_at": self.run.started_at, "run.id": self.run.id}
-        return {**run, **{f"param.{name}": value for name, value in self.plan.settings.params.items()}}
+        return constants(self.plan, self.run)
 
     def view(self, name: str, columns: Mapping[str, pl.DataType], fields: Collection[str] = ()) -> View:
         """What rules and steps may know of a table with these columns, whose records have these fields."""
@@ -148,13 +150,4 @@ class Surroundings:
         """The steps of a table, their templates filled; none where the run ends with validation."""
         return (
             [] if self.through == "validation" else [step.filled(self.plan.settings.scope()) for step in table.enrich]
-        )
-
-
-def require(reference: Reference, columns: Collection[str]) -> None:
-    """Raise Mistake where the other table has no such column."""
-    if reference.to not in columns:
-        there = ", ".join(columns)
-        raise Mistake(
-            "unknown-column", f'{reference.table} has no column "{reference.to}"', f"its columns are: {there}"
         )

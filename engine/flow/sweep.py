@@ -20,7 +20,7 @@ UNASKED = Duration("30d")
 """So long the value of `when_changed` stays of a parent that is no longer listed; without it a request is repeated."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Progress:
     """How far a unit came."""
 

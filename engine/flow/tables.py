@@ -12,7 +12,7 @@ import polars as pl
 from engine.core import sql
 from engine.core.errors import ConfigError, DataError, Json, Mistake, SpecError, StorageError
 from engine.core.events import Sink, TableEnded, TableStarted
-from engine.core.kinds import Reference
+from engine.flow import across
 from engine.flow.analyze import analyze
 from engine.flow.assemble import Assembly
 from engine.flow.began import chain
@@ -21,9 +21,10 @@ from engine.flow.frames import AT
 from engine.flow.ledger import Collection
 from engine.flow.made import Made, finish
 from engine.flow.merge import FOREVER, HIDDEN, RUN, UNTIL
+from engine.flow.publish import PART_ROWS
 from engine.flow.sort import same_key
 from engine.flow.surroundings import Surroundings
-from engine.flow.validate import Validator, repeats
+from engine.flow.validate import Validator
 from engine.spec.model import Table
 
 OF_DATA = frozenset({"columns", "file", "rows", "table", "type"})
@@ -180,22 +181,22 @@ class Tables:
         made.complete = not made.notes
         needed = {one: self.around.table(one) for one in names}
         rows = _numbered(analyze(table.sql, needed, self.around.constants()))
-        by_key = rows.sort(table.key) if table.key else rows
         view = self.around.view(name, dict(rows.schema))
-
-        def known(reference: Reference) -> pl.Series:
-            return rows[reference.to].unique() if reference.table == name else self.around.known(reference)
-
-        again = repeats(table.validate_, table.key, lambda: [rows])
+        every = across.of_frame(rows, scratch, self.around.shelf.seal)
+        again = across.repeats(table.validate_, table.key, every)
+        missing = across.References(name, view.columns, every, self.around.known).missing
         around, key = self.around, table.key
         rules, waived, masked = around.rules(name, table), around.waived(name), around.masked(table)
-        validator = Validator(name, rules, view, key, again, known, {}, waived, masked, around.naming)
-        good, broken = validator.split(by_key, same_key(by_key, table.key))
-        good = good.sort(AT)  # the query's own order
-        validator.count(good)
+        validator = Validator(name, rules, view, key, again, missing, {}, waived, masked, around.naming)
+        broken = _broken(rows, validator, key)
+        good = rows.filter(~pl.col(AT).is_in(broken[AT].implode())) if broken.height else rows
+        validator.count(good.lazy())
         made.quarantined = broken[AT].n_unique()
         writer = self.around.parts(f"{name}/{self.around.run.id}")
-        writer.add(enrich(good.drop(HIDDEN, strict=False), self.around.steps(table), self.around.given(view)))
+        steps, given = self.around.steps(table), self.around.given(view)
+        shown = good.drop(HIDDEN, strict=False)
+        for piece in shown.iter_slices(PART_ROWS) if shown.height else [shown]:
+            writer.add(enrich(piece.lazy(), steps, given))
         apart = self.around.apart(name, scratch)
         apart.add(broken)
         made.outcomes = validator.finish(dict(writer.schema or {}))
@@ -211,6 +212,12 @@ class Tables:
         if made is None or (made.complete and not made.kept):
             return []
         return [f"rests on {name}: {'its version before' if made.kept else 'incomplete'}"]
+
+
+def _broken(rows: pl.DataFrame, validator: Validator, key: Sequence[str]) -> pl.DataFrame:
+    """The rules that rows break; who comes first of the same key is seen in its order."""
+    by_key = rows.sort(key) if key else rows
+    return validator.split(by_key, same_key(by_key, key))[1]
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:

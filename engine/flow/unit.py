@@ -32,7 +32,7 @@ from engine.flow.kept import (
     windows_as_json,
     windows_of,
 )
-from engine.flow.pages import as_kept, meta_of
+from engine.flow.pages import Hears, as_kept, deaf, meta_of
 from engine.flow.paging import Anew, Left, Outdated, Paging, Turn
 from engine.flow.plan import Asked, Plan, one_of_many, render
 from engine.flow.pool import Pool
@@ -69,6 +69,8 @@ class Collecting:
     """Raises Stopped where the run has ended."""
     made_up: Callable[[str], Sequence[Json]] | None = None
     """The records of a file endpoint, where the simulator makes them up."""
+    hear: Hears = deaf
+    """Hears of each page of a list when it is kept, and of each that was kept before."""
 
     def collect(self, sweep: Sweep, unit: Unit) -> Progress:
         """Fetch a unit to its end; what goes wrong with the vendor makes it missing, not the run."""
@@ -305,8 +307,13 @@ class _Collected:
             if isinstance(turn, Left):
                 self._note_left(turn)
                 continue
-            if not isinstance(turn.page, Kept):
-                self._keep(turn.page, meta_of(turn, self.progress.pages, add, self.by.clock.now()))
+            page = turn.page
+            if isinstance(page, Kept):
+                self.by.hear(self.asked.name, page.place, page.meta, page)
+            else:
+                meta = meta_of(turn, self.progress.pages, add, self.by.clock.now())
+                self._keep(page, meta)
+                self.by.hear(self.asked.name, self.lane.place, meta.of_unit(self.unit.name, 0), page)
             self._note_page(turn.page, turn.following, turn.repeated)
 
     def _files(self, source: FileSource) -> None:

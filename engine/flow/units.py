@@ -46,7 +46,7 @@ class RunInfo:
         return {"id": self.id, "started_at": self.started_at}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One endpoint for one partition and one window: a plain value that another process could take."""
 
@@ -119,7 +119,8 @@ class Units:
     def know(self, endpoint: str, units: Iterable[Unit], state: State) -> None:
         """Take the units of an endpoint that were made before."""
         self.states[endpoint] = state
-        self.above |= {(endpoint, unit.name): unit.binding for unit in units if unit.binding}
+        if self.plan.below(endpoint):
+            self.above |= {(endpoint, unit.name): unit.binding for unit in units if unit.binding}
 
     def of(self, asked: Asked, known: Collection[str] = (), number: int = 0) -> Iterator[Unit]:
         """The units of an endpoint in plan order; parents whose value did not move have none.
@@ -138,8 +139,6 @@ class Units:
             marked = tuple(self.plan.partition(asked.name, one) for one in members) if is_group else ()
             for window in spans:
                 unit = Unit(asked.name, f"{number:07d}-{name}", name, binding, window, changed, marked)
-                if binding:
-                    self.above[unit.endpoint, unit.name] = binding
                 number += 1
                 yield unit
 

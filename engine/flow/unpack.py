@@ -11,13 +11,24 @@ from engine.core import charset, jsontext, select
 from engine.core.errors import CollectionError, Mistake
 from engine.core.kinds import Undecodable
 from engine.core.select import SelectError
+from engine.core.settle import inside
 from engine.core.wire import Coding, Page, Request, as_text
 from engine.flow.line import Broken
-from engine.flow.raw import Frame, rows_of
+from engine.flow.raw import Frame, array_of, split_rows
 from engine.spec.answers import Decode
 from engine.spec.collect import Endpoint
 
+ERRORS = ("errors",)
+"""Where an answer of GraphQL says what went wrong."""
 HTML = (b"<!doctype html", b"<html")
+
+
+def taking_of(endpoint: Endpoint) -> select.Taking | None:
+    """What takes its records, and what its paginator reads, out of an answer; None where that takes a longer way."""
+    read = [path for one in inside(endpoint.paginate, select.Jmes) for path in select.compile(one).paths]
+    plain = select.compile(endpoint.records).plain
+    paths = [path[1:] for path in read if path[:1] == ("answer",)]
+    return select.taking(plain, [*paths, ERRORS] if endpoint.graphql else paths)
 
 
 def unpacker(decode: Decode, most_bytes: int, teller: Page | None = None) -> Callable[[Page], Page] | None:
@@ -62,7 +73,12 @@ def _option(decode: Decode, page: Page) -> str:
 
 def kept_rows(frame: Frame, endpoint: Endpoint) -> list[bytes]:
     """The raw records of a kept page, without those that repeat the page before. Raises Mistake, SelectError."""
-    return rows_of(Frame(frame.meta, _decoded(frame, endpoint)), endpoint.records)
+    return split_rows(kept_array(frame, endpoint))
+
+
+def kept_array(frame: Frame, endpoint: Endpoint) -> bytes:
+    """The same as one JSON array."""
+    return array_of(Frame(frame.meta, _decoded(frame, endpoint)), endpoint.records)
 
 
 def answer_of(frame: Frame, endpoint: Endpoint) -> Page:
@@ -90,6 +106,14 @@ def _decoded(frame: Frame, endpoint: Endpoint) -> bytes:
 def decode_of(endpoint: Endpoint) -> Decode:
     """How the pages of an endpoint are decoded: of a job those of its files."""
     return (endpoint.job and endpoint.job.fetch.decode) or endpoint.decode
+
+
+def looked_through(page: Page, taking: select.Taking | None) -> Page:
+    """The page with what is taken out of it at once; raises Broken, CollectionError where it came as no JSON."""
+    taken = taking.of(jsontext.paired(page.body)) if taking else None
+    if taken is None and page.received is None:
+        must_be_json(page)
+    return replace(page, taken=taken) if taken else page
 
 
 def must_be_json(page: Page) -> None:

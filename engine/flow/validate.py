@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import polars as pl
 
-from engine.core.errors import Json, Mark, Mistake
+from engine.core.errors import Json, Mark
 from engine.core.kinds import Check, Reference, Rule, View
-from engine.flow.apart import BROKEN, abouts, named
+from engine.flow.across import Missing, among
+from engine.flow.apart import BROKEN, abouts, names
+from engine.flow.contracts import Breaches
 from engine.flow.frames import AT, key_texts
 from engine.flow.ledger import Waiver
-from engine.flow.merge import HIDDEN, RUN, UNTIL
+from engine.flow.merge import HIDDEN
 
 SHOWN = 3
 """Examples of failing rows that are told with a rule's result."""
 MASKED = "***"
+VISIBLE = " visible"
 
 
 @dataclass(frozen=True)
@@ -73,32 +77,6 @@ class Outcome:
         }
 
 
-@dataclass
-class Breaches:
-    """What is wrong with raw records, whatever their number: twelve bytes each, beside the few things that are said."""
-
-    _ats: array[int] = field(default_factory=lambda: array("Q"))
-    _which: array[int] = field(default_factory=lambda: array("I"))
-    _says: dict[str, int] = field(default_factory=dict)
-
-    def add(self, at: int, says: str) -> None:
-        """Note what is wrong with the record of this arrival number, which is greater than all before."""
-        self._ats.append(at)
-        self._which.append(self._says.setdefault(says, len(self._says)))
-
-    def of(self, rows: pl.DataFrame) -> pl.Series:
-        """What is wrong with the record of each row; null where nothing is."""
-        texts = pl.DataFrame({"which": range(len(self._says)), "says": list(self._says)}, _SAYS)
-        ats = pl.DataFrame(
-            {AT: pl.Series(self._ats, dtype=pl.UInt64), "which": pl.Series(self._which, dtype=pl.UInt32)}
-        )
-        found = rows.select(AT).join(ats, on=AT, how="left", maintain_order="left")
-        return found.join(texts, on="which", how="left", maintain_order="left")["says"]
-
-
-_SAYS = {"which": pl.UInt32(), "says": pl.String()}
-
-
 @dataclass(frozen=True)
 class Failing:
     """The rows that fail one check of a rule."""
@@ -112,6 +90,48 @@ class Failing:
     """What is wrong with each row, where that differs."""
 
 
+@dataclass(frozen=True)
+class Refused:
+    """The rows of a batch that break an error-level rule, with what is told of each whichever rule it is."""
+
+    which: pl.Series
+    """Of the rows of the batch."""
+    values: pl.DataFrame
+    """Their columns, those that are masked without their values."""
+    told: pl.DataFrame
+    """Their `key`, `record` and `about`, and whether their values may be shown at all."""
+
+    @classmethod
+    def of(cls, rules: Validator, rows: pl.DataFrame, which: pl.Series, hidden: pl.Series) -> Refused:
+        """Nothing of their values is told where a rule or a mask hides them."""
+        values = rows.filter(which)
+        columns = [name for name in rows.columns if name not in HIDDEN]
+        record, key = _record(values, columns), key_texts(values, rules.key)
+        about = abouts(rules.naming, rules.table, key, record)
+        if masked := [_hidden(name) for name in columns if name in rules.masked]:
+            values = values.with_columns(masked)
+            record, key = _record(values, columns), key_texts(values, rules.key)
+        told = pl.DataFrame([about, key.alias("key"), record.alias("record"), (~hidden.filter(which)).alias(VISIBLE)])
+        visible = pl.when(pl.col(VISIBLE))
+        told = told.with_columns(visible.then(pl.col(name)).alias(name) for name in ("key", "record"))
+        return cls(which, values, told)
+
+    def by(self, placed: Placed, one: Failing) -> pl.DataFrame:
+        """One row of `BROKEN` for each that fails this check of a rule."""
+        mine, column = one.rows.filter(self.which), one.check.column
+        values, told = self.values.filter(mine), self.told.filter(mine)
+        says = pl.repeat(one.check.says, told.height, eager=True) if one.says is None else one.says.filter(one.rows)
+        value = values.select(_as_text(values, column) if column in values.columns else pl.lit(None, pl.String))
+        texts = {"rule": placed.word, "level": placed.rule.level, "column": column, "spec": str(placed.mark)}
+        return told.with_columns(
+            values[AT],
+            names(placed.word, column, says, told["about"]).alias("id"),
+            says.alias("says"),
+            pl.when(VISIBLE).then(value.to_series()).alias("value"),
+            *(pl.lit(text, pl.String).alias(name) for name, text in texts.items()),
+        ).select(*BROKEN)
+
+
 @dataclass
 class Validator:
     """The rules of one table, applied batch by batch."""
@@ -121,9 +141,12 @@ class Validator:
     view: View
     key: Sequence[str]
     repeated: Mapping[int, pl.Series]
-    """Rule number -> arrival numbers of rows whose values an earlier row has (rules on other columns than the key)."""
-    known: Callable[[Reference], pl.Series]
-    """The values of another table's column."""
+    """Rule number -> arrival numbers, in order, of rows whose values a row has that was there before.
+
+    Those of rules on other columns than the key: rows of one key stand beside each other.
+    """
+    missing: Callable[[Reference], Missing]
+    """The values of a column that are not in the other table's."""
     contracts: Mapping[int, Breaches] = field(default_factory=dict)
     """Rule number -> what is wrong with raw records."""
     waivers: Sequence[Waiver] = ()
@@ -144,20 +167,21 @@ class Validator:
 
     def split(self, rows: pl.DataFrame, same_key: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The good rows, and one row for each broken error-level rule of each bad one (columns of `BROKEN`)."""
-        found = self._failing(rows, same_key)
-        bad = pl.repeat(False, rows.height, eager=True)
-        broken = [pl.DataFrame(schema=BROKEN)]
+        for outcome in self.outcomes:
+            outcome.checked += rows.height
+        found = [one for one in self._looked_at(rows, same_key) if one.rows.any()]
+        if not found:
+            return rows, pl.DataFrame(schema=BROKEN)
+        errors = [one for one in found if self.outcomes[one.number].level == "error"]
+        hidden = reduce(or_, (one.rows for one in found if one.check.hides), _none(rows))
+        refused = Refused.of(self, rows, reduce(or_, (one.rows for one in errors), _none(rows)), hidden)
+        bad, broken = _none(rows), [pl.DataFrame(schema=BROKEN)]
         failed, waived = dict[int, pl.Series](), dict[int, pl.Series]()
-        shown = pl.repeat(True, rows.height, eager=True)
         for one in found:
-            shown = shown & ~one.rows if one.check.hides else shown
-        for one in found:
-            if not one.rows.any():
-                continue
             outcome, fails = self.outcomes[one.number], one.rows
             outcome.says = outcome.says or (one.check.says if one.says is None else one.says.drop_nulls()[0])
             if outcome.level == "error":
-                told = self._broken(rows, one, shown)
+                told = refused.by(self.rules[one.number], one)
                 let_in = self._let_in(told, one)
                 if let_in.any():
                     waived[one.number] = _either(waived.get(one.number), _among(rows, told.filter(let_in)))
@@ -167,11 +191,9 @@ class Validator:
                 broken.append(told)
             failed[one.number] = _either(failed.get(one.number), fails)
         for number, outcome in enumerate(self.outcomes):
-            outcome.checked += rows.height
             outcome.failed += int(failed[number].sum()) if number in failed else 0
             outcome.waived += int(waived[number].sum()) if number in waived else 0
-        good = rows.filter(~bad) if len(broken) > 1 else rows
-        return good, pl.concat(broken)
+        return rows.filter(~bad) if errors else rows, pl.concat(broken)
 
     def _let_in(self, told: pl.DataFrame, one: Failing) -> pl.Series:
         """Which of the broken rules of rows are waived; of a rule that hides its rows none ever is."""
@@ -181,76 +203,32 @@ class Validator:
             return pl.repeat(True, told.height, eager=True)
         return told["id"].is_in([w.id for w in waivers])
 
-    def _failing(self, rows: pl.DataFrame, same_key: pl.Series) -> list[Failing]:
-        """The rows that fail, for every check."""
+    def _looked_at(self, rows: pl.DataFrame, same_key: pl.Series) -> Iterator[Failing]:
+        """The rows that fail, for every check: all that rest on one row at a time in one pass."""
         masks = rows.select(check.fails.alias(str(at)) for at, (_, check) in enumerate(self._checks))
-        found = [Failing(number, check, masks[str(at)]) for at, (number, check) in enumerate(self._checks)]
+        for mask, (number, check) in zip(masks.iter_columns(), self._checks, strict=True):
+            yield Failing(number, check, mask)
         for number, placed in enumerate(self.rules):
             if columns := placed.rule.unique():
                 says = f"another row has the same {', '.join(columns)}"
                 again = self.repeated.get(number)
-                fails = same_key if again is None else rows[AT].is_in(again.implode())
-                check = Check("unique", pl.lit(True), says, columns[0])
-                found.append(Failing(number, check, fails & _complete(rows, columns)))
+                fails = same_key & _complete(rows, columns) if again is None else among(again, rows[AT])
+                yield Failing(number, Check("unique", pl.lit(True), says, columns[0]), fails)
             if reference := placed.rule.refers():
                 says = f"{reference.column} is not in {reference.table}.{reference.to}"
                 check = Check("refers_to", pl.lit(True), says, reference.column)
-                found.append(Failing(number, check, self._dangling(rows, reference)))
+                yield Failing(number, check, self.missing(reference).rows(rows[reference.column]))
             if number in self.contracts:
                 broken = self.contracts[number].of(rows)
-                found.append(Failing(number, Check("json_schema", pl.lit(True), ""), broken.is_not_null(), broken))
-        return found
-
-    def _dangling(self, rows: pl.DataFrame, reference: Reference) -> pl.Series:
-        """Where a value, or an element of a list, is in no row of the other table."""
-        column, known = rows[reference.column], self.known(reference)
-        kind = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
-        if known.dtype != kind:
-            raise Mistake(
-                "column-type",
-                f"{reference.column} is {kind}, {reference.table}.{reference.to} is {known.dtype}",
-                "declare the same type for both",
-            )
-        if isinstance(column.dtype, pl.List):
-            missing = column.list.set_difference(pl.Series([known.to_list()]))
-            return (missing.list.drop_nulls().list.len() > 0).fill_null(False)
-        return (~column.is_in(known.implode()) & column.is_not_null()).fill_null(False)
-
-    def _broken(self, rows: pl.DataFrame, one: Failing, shown: pl.Series) -> pl.DataFrame:
-        """What is told of each row that fails a check: nothing of its values where a rule or a mask hides them."""
-        placed, column = self.rules[one.number], one.check.column
-        failing, visible = rows.filter(one.rows), shown.filter(one.rows)
-        columns = [name for name in rows.columns if name not in HIDDEN]
-        record = failing.select(pl.struct(columns).struct.json_encode()).to_series()
-        keys = key_texts(failing, self.key)
-        about = abouts(self.naming, self.table, keys, record)
-        says = pl.repeat(one.check.says, failing.height, eager=True) if one.says is None else one.says.filter(one.rows)
-        if self.masked:
-            failing = failing.with_columns(_hidden(name) for name in columns if name in self.masked)
-            record = failing.select(pl.struct(columns).struct.json_encode()).to_series()
-            keys = key_texts(failing, self.key)
-        value = _as_text(failing, column) if column in failing.columns else pl.lit(None, pl.String)
-        return failing.select(
-            pl.col(AT),
-            id=pl.Series([named(placed.word, column, *one) for one in zip(says, about, strict=True)], dtype=pl.String),
-            rule=pl.lit(placed.word),
-            level=pl.lit(placed.rule.level),
-            column=pl.lit(column, pl.String),
-            value=pl.when(visible).then(value),
-            says=says,
-            spec=pl.lit(str(placed.mark)),
-            key=pl.when(visible).then(keys),
-            record=pl.when(visible).then(record),
-            about=about,
-        )
+                yield Failing(number, Check("json_schema", pl.lit(True), ""), broken.is_not_null(), broken)
 
     # --- the table as a whole
 
-    def count(self, rows: pl.DataFrame) -> None:
+    def count(self, rows: pl.LazyFrame) -> None:
         """Take rows of the table into the totals that its verdicts rest on."""
         for number, placed in enumerate(self.rules):
             if wanted := placed.rule.totals():
-                new = rows.select(expr.alias(name) for name, expr in wanted.items()).row(0, named=True)
+                new = rows.select(expr.alias(name) for name, expr in wanted.items()).collect().row(0, named=True)
                 old = self._totals.setdefault(number, {})
                 self._totals[number] = {name: _together(name, old.get(name), value) for name, value in new.items()}
 
@@ -266,45 +244,6 @@ class Validator:
         wanted = rule.totals()
         empty = pl.DataFrame(schema=dict(self.view.columns))
         return empty.select(expr.alias(name) for name, expr in wanted.items()).row(0, named=True) if wanted else {}
-
-
-def repeats(
-    rules: Sequence[Rule], key: Sequence[str], frames: Callable[[], Iterable[pl.DataFrame]]
-) -> dict[int, pl.Series]:
-    """For rules that want other columns than the key to be unique: the rows that repeat an earlier one."""
-    found = {}
-    for number, rule in enumerate(rules):
-        columns = rule.unique()
-        if columns and set(columns) != set(key):
-            found[number] = repeated_rows(frames, columns)
-    return found
-
-
-def repeated_rows(frames: Callable[[], Iterable[pl.DataFrame]], columns: Sequence[str]) -> pl.Series:
-    """The arrival numbers of rows whose values in some columns a row of the table has that was there before.
-
-    Hashes of all rows find the few that may be repeated; those are compared by value. Two passes, eight bytes a row.
-    """
-    hashes = [_hash(frame, columns) for frame in _whole(frames, columns)]
-    every = pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)
-    suspects = every.filter(every.is_duplicated()).unique().implode()
-    if not suspects.list.len().sum():
-        return pl.Series(dtype=pl.UInt64)
-    again = (
-        frame.filter(_hash(frame, columns).is_in(suspects)).select(*columns, AT, RUN, UNTIL)
-        for frame in _whole(frames, columns)
-    )
-    found = pl.concat(list(again)).sort(AT, nulls_last=False)
-    still_there = pl.col(UNTIL).cum_max().shift(1).over(columns) > pl.col(RUN)
-    return found.filter(still_there)[AT].drop_nulls()
-
-
-def _whole(frames: Callable[[], Iterable[pl.DataFrame]], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    return (frame.drop_nulls(list(columns)) for frame in frames())
-
-
-def _hash(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
-    return frame.select(columns).hash_rows(seed=0)
 
 
 def _together(name: str, old: Any, new: Any) -> Any:
@@ -323,6 +262,14 @@ def _either(one: pl.Series | None, other: pl.Series) -> pl.Series:
 
 def _hidden(name: str) -> pl.Expr:
     return pl.when(pl.col(name).is_not_null()).then(pl.lit(MASKED)).alias(name)
+
+
+def _none(rows: pl.DataFrame) -> pl.Series:
+    return pl.repeat(False, rows.height, eager=True)
+
+
+def _record(rows: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    return rows.select(pl.struct(columns).struct.json_encode()).to_series()
 
 
 def _complete(rows: pl.DataFrame, columns: Sequence[str]) -> pl.Series:

@@ -59,9 +59,10 @@ def test_a_lookup_reads_the_list_and_the_number() -> None:
     assert {("up", "index"), ("at",)} == select.compile("up.index[at]").paths
 
 
-@pytest.mark.parametrize("of", ["scalar", "list"])
-def test_a_lookup_is_read_record_by_record(of: Any) -> None:
-    assert select.Refusal("elements whose number is a field are not translated") == select.translate("a[b]", of=of)
+def test_a_lookup_is_translated_for_whole_numbers() -> None:
+    found = select.translate("a[b]", of="scalar")
+    assert isinstance(found, select.Column)
+    assert {"a": ["text"], "b": "integer"} == found.fields
 
 
 @pytest.mark.parametrize(

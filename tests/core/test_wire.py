@@ -163,3 +163,20 @@ def test_a_body_that_is_no_json_is_named() -> None:
 def test_the_cookies_of_an_answer_are_read(header: str, expected: dict[str, str]) -> None:
     page = Page(Request("GET", "https://a.example/"), 200, {"set-cookie": header})
     assert expected == page.read("cookies")
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "query"),
+    [
+        ("http://h.example:80/a/b.c;d=1,2/~e%20f", "http://h.example:80/a/b.c;d=1,2/~e%20f", ()),
+        ("http://h.example//a/../b/", "http://h.example//a/../b/", ()),
+        ("https://h.example/{id}/[x]|y", "https://h.example/{id}/[x]|y", ()),
+        ("HTTP://H.example/a", "http://H.example/a", ()),
+        ("http://h.example/a b\u00e9", "http://h.example/a%20b%C3%A9", ()),
+        ("http://h.example/a?x=1&y=#end", "http://h.example/a", (("x", "1"), ("y", ""))),
+        ("http://h.example?x=1", "http://h.example", (("x", "1"),)),
+    ],
+)
+def test_an_address_is_taken_apart(address: str, url: str, query: tuple[tuple[str, str], ...]) -> None:
+    request = request_to("GET", address, query=(("k", "v"),))
+    assert (url, (*query, ("k", "v"))) == (request.url, request.query)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.flow.columns import Wanted, reading
-from engine.flow.frames import AT, Reader, Rows, Slice
+from engine.flow.frames import AT, Reader, Rows
+from engine.flow.slices import Slice
 
 
 def read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,20 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.flow.columns import Wanted, reading
-from engine.flow.frames import (
-    AT,
-    BATCH_ROWS,
-    SLICE_ROWS,
-    Kept,
-    Reader,
-    Rows,
-    Slice,
-    Span,
-    batches,
-    slices,
-    span_of,
-)
+from engine.flow.frames import AT, BATCH_ROWS, Reader, Rows, batches
 from engine.flow.raw import Frame, Meta
+from engine.flow.slices import PIECE_BYTES, SLICE_BYTES, SLICE_ROWS, Array, Kept, Slice, Span, slices, span_of
 from tests.flow.reading import REFUSED, read, values
 
 ID = Wanted("id", "id", "integer")
@@ -189,39 +179,84 @@ def _page(number: int, rows: int, add: dict[str, Any] | None = None) -> Kept:
     return Kept("things", "run", number, Frame(meta, b""), records)
 
 
-@pytest.mark.parametrize("sizes", [[3, 4], [SLICE_ROWS] * 2, [SLICE_ROWS * 3 + 1, 1], [0, 5, 0], [999, 2], []], ids=str)
-def test_slices_hold_every_record_once_and_in_order(sizes: list[int]) -> None:
-    pages = [_page(number, rows) for number, rows in enumerate(sizes)]
-    pieces = list(slices(pages, [], []))
-    assert [row for page in pages for row in page.rows] == [row for piece in pieces for row in piece.rows]
-    assert [sum(len(one.rows) for one in pieces[:at]) for at in range(len(pieces))] == [one.start for one in pieces]
+def _read(pages: list[Kept], spans: list[Span] | None = None, wanted: tuple[Wanted, ...] = (ID,)) -> list[Rows]:
+    found = slices(pages, [] if spans is None else spans, [])
+    return list(batches(Reader(reading(wanted), (), frozenset()), found))
 
 
-def test_slices_of_small_pages_are_put_together() -> None:
-    assert [SLICE_ROWS, SLICE_ROWS] == [len(one.rows) for one in slices([_page(n, 100) for n in range(20)], [], [])]
+def _array(number: int, rows: int, *, filler: int = 0) -> Kept:
+    """A page whose records are one JSON array."""
+    text = json.dumps([{"id": number * 10_000 + at, "filler": "x" * filler} for at in range(rows)]).encode()
+    return Kept("things", "run", number, Frame(Meta(number, "GET /", "", 0.0), text), Array(lambda: text))
+
+
+SIZES = [[3, 4], [SLICE_ROWS] * 2, [SLICE_ROWS * 3 + 1, 1], [0, 5, 0], [999, 2], [0], []]
+
+
+@pytest.mark.parametrize("make", [_page, _array])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_every_record_is_read_once_and_in_order(sizes: list[int], make: Callable[[int, int], Kept]) -> None:
+    pages = [make(number, rows) for number, rows in enumerate(sizes)]
+    frames = [rows.frame for rows in _read(pages)]
+    ids = [number * 10_000 + at for number, rows in enumerate(sizes) for at in range(rows)]
+    assert ids == [one for frame in frames for one in frame["id"].to_list()]
+    assert list(range(len(ids))) == [at for frame in frames for at in frame[AT].to_list()]
+
+
+@pytest.mark.parametrize("filler", [0, 500, 3_000])
+def test_pages_small_and_big_are_read_the_same(filler: int) -> None:
+    spans: list[Span] = []
+    [rows] = _read([_array(number, 1_000, filler=filler) for number in range(3)], spans)
+    assert [number * 10_000 + at for number in range(3) for at in range(1_000)] == rows.frame["id"].to_list()
+    assert [0, 1_000, 2_000] == [span.start for span in spans]
+
+
+def test_small_pages_are_joined_and_big_ones_are_read_as_they_are() -> None:
+    [piece] = slices([_array(0, 5), _array(1, 5), _array(2, 1_000, filler=500), _array(3, 5)], [], [])
+    assert [10, 1_000, 5] == [len(one.rows) for one in piece.slices()]
+
+
+def test_pages_are_read_together_until_they_hold_some_megabytes() -> None:
+    pages = [_array(number, 10, filler=PIECE_BYTES // 40) for number in range(5)]
+    assert [4, 1] == [len(piece.pages) for piece in slices(pages, [], [])]
+
+
+def test_a_slice_is_parsed_in_parts_of_a_megabyte_but_never_of_less_than_a_record() -> None:
+    big = b'{"id": "%s"}' % (b"x" * SLICE_BYTES)
+    piece = Slice(0, [big, b"{}", b"{}", big, big], {})
+    assert [(0, 1), (1, 2), (3, 1), (4, 1)] == [(part.start, len(part.rows)) for part in piece.parts()]
 
 
 def test_each_record_finds_its_page() -> None:
     spans: list[Span] = []
-    list(slices([_page(0, 3), _page(1, 0), _page(2, 1500), _page(3, 1)], spans, []))
+    _read([_page(0, 3), _page(1, 0), _page(2, 1500), _page(3, 1)], spans)
     assert [0, 0, 2, 2, 3] == [span_of(spans, at).number for at in (0, 2, 3, 1502, 1503)]
 
 
 def test_added_values_stand_beside_the_records_of_their_page() -> None:
     pages = [_page(0, 2, {"api": "x"}), _page(1, 1), _page(2, SLICE_ROWS, {"api": "z"})]
-    [piece] = slices(pages, [], ["api"])
+    [whole] = slices(pages, [], ["api"])
+    [piece] = whole.slices()
     assert ["x", "x", None, "z"] == piece.added["api"][:4]
     assert len(piece.rows) == len(piece.added["api"])
 
 
 def test_batches_keep_the_order_of_arrival() -> None:
-    pages = [_page(number, 7_000) for number in range(16)]
-    found = list(batches(Reader(reading([ID]), (), frozenset()), slices(pages, [], [])))
+    found = _read([_page(number, 7_000) for number in range(16)])
     assert list(range(16 * 7_000)) == [at for rows in found for at in rows.frame[AT].to_list()]
-    assert [BATCH_ROWS, BATCH_ROWS] == [rows.frame.height for rows in found][:2]
+    assert all(rows.frame.height >= BATCH_ROWS for rows in found[:-1])
 
 
 def test_the_rejects_of_all_slices_come_with_their_batch() -> None:
     pages = [_page(0, 1_500), Kept("things", "run", 1, Frame(Meta(1, "GET /", "", 0.0), b""), [b'{"id": "x"}'] * 2)]
-    [rows] = batches(Reader(reading([ID]), (), frozenset()), slices(pages, [], []))
+    [rows] = _read(pages)
     assert [1_500, 1_501] == [reject.at for reject in rows.rejects]
+
+
+def test_who_looks_at_records_sees_each_with_its_number() -> None:
+    seen: list[tuple[int, bytes]] = []
+    pieces = slices([_array(0, 3), _array(1, 1_000, filler=500), _array(2, 2)], [], [])
+    look = lambda piece: seen.extend(enumerate(piece.rows, piece.start))  # noqa: E731  # shown once
+    for rows in batches(Reader(reading([ID]), (), frozenset()), pieces, look):
+        assert rows.frame["id"].to_list() == [json.loads(row)["id"] for _, row in seen]
+    assert list(range(1_005)) == [at for at, _ in seen]

@@ -6,7 +6,7 @@ import io
 import json
 import socket
 import threading
-from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, HTTPResponse, RemoteDisconnected, UnknownProtocol
 from typing import cast
 
 import pytest
@@ -74,3 +74,49 @@ def test_each_answer_behind_early_hints_goes_to_who_asked_for_it(desk: Desk) -> 
         result = desk.collect({name: f"/{name}" for name in "abc"}, connection=connection)
     assert "succeeded" == result.status
     assert [[{"id": "/a"}], [{"id": "/b"}], [{"id": "/c"}]] == [desk.rows(name) for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (b"X-A: 1\r\nx-a: 2\r\n", [("X-A", "1"), ("x-a", "2")]),
+        (b"X-A:1 \t\r\nX-Empty:\r\n", [("X-A", "1"), ("X-Empty", "")]),
+        (b"X-A: 1\r\n and 2\r\n\tand 3\r\nX-B: 4\n", [("X-A", "1 and 2 and 3"), ("X-B", "4")]),
+        (b" what goes on with nothing\r\nno header\r\nX-A: a:b\r\n", [("no header", ""), ("X-A", "a:b")]),
+        (b"X-A: \xe9\r\n", [("X-A", "é")]),
+    ],
+)
+def test_headers_are_read_line_by_line(lines: bytes, found: list[tuple[str, str]]) -> None:
+    assert found == _read(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 0\r\n\r\n").msg.items()[:-1]
+
+
+@pytest.mark.parametrize(
+    ("head", "length", "ends", "chunked"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", 5, False, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n", None, True, False),
+        (b"HTTP/1.1 200 OK\r\n", None, True, False),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n", 5, True, False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n", 5, True, False),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n", 5, False, False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 5\r\n", None, False, True),
+        (b"HTTP/1.1 204 No Content\r\n", 0, False, False),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n", 0, False, False),
+    ],
+)
+def test_the_head_says_where_the_answer_ends(head: bytes, length: int | None, ends: bool, chunked: bool) -> None:
+    answer = _read(head + b"\r\n")
+    assert (length, ends, chunked) == (answer.length, answer.will_close, answer.chunked)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 100 + b"\r\n", HTTPException),
+        (b"HTTP/1.1 200 OK\r\nX-A: " + b"1" * 70_000 + b"\r\n\r\n", HTTPException),
+        (b"HTTP/2.0 200 OK\r\n\r\n", UnknownProtocol),
+    ],
+)
+def test_a_head_without_end_or_of_another_protocol_is_refused(text: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        _read(text)

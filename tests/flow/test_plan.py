@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -34,6 +35,16 @@ def _names(found: Plan) -> list[str]:
 def test_parents_come_before_their_children() -> None:
     endpoints = {"c": {"get": "/c", "for_each": {"b": "b"}}, "b": {"get": "/b", "for_each": {"a": "a"}}, "a": "/a"}
     assert ["a", "b", "c"] == _names(_plan(endpoints))
+
+
+def _calls(endpoints: int) -> int:
+    profile = cProfile.Profile()
+    profile.runcall(_plan, {f"e{number}": f"/{number}" for number in range(endpoints)})
+    return sum(one.callcount for one in profile.getstats())
+
+
+def test_ten_times_as_many_endpoints_take_ten_times_as_many_calls() -> None:
+    assert _calls(300) < 11 * _calls(30)
 
 
 def test_otherwise_the_order_is_that_of_the_page() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.flow.frames import AT
-from engine.flow.sort import WHOLE, Sorter, duplicates, same_key
+from engine.flow.sort import WHOLE, Moves, Sorter, duplicates, same_key
 
 SCHEMA = {"s": pl.String(), "n": pl.Int64(), "t": pl.Datetime("us", "UTC"), "b": pl.Boolean(), "f": pl.Float64()}
 ROWS = st.tuples(
@@ -48,6 +49,20 @@ def test_many_runs_are_merged_into_the_order_of_a_sort_in_memory(rows: list[Any]
         for at in range(0, len(rows), batch):
             sorter.add(_frame(rows[at : at + batch], at))
         assert _frame(rows).sort([*keys, AT]).rows() == pl.concat(sorter.merged()).rows()
+
+
+def test_many_runs_of_scattered_keys_are_put_together_before_a_span_is_read_from_each(tmp_path: Path) -> None:
+    keys = [at * 7919 % 301 for at in range(301)]
+    frame = pl.DataFrame({"n": keys}).with_columns(pl.int_range(len(keys), dtype=pl.UInt64).alias(AT))
+    sorter = _small(tmp_path, ["n"])
+    sorter.moves = Moves.of([(0, 1000), (200, 0)])  # they move once, also those that are put together
+    for piece in frame.iter_slices(5):
+        sorter.add(piece)
+    found = pl.concat(sorter.merged())
+    moved = frame.with_columns(pl.when(pl.col(AT) < 200).then(pl.col(AT) + 1000).otherwise(pl.col(AT) - 200).alias(AT))
+    assert moved.sort("n").rows() == found.rows()
+    assert 10 > sum(run.first < (150,) < run.last for run in sorter.runs)
+    assert len(sorter.runs) == len(list(tmp_path.glob("*.parquet")))
 
 
 @settings(max_examples=25)
@@ -168,3 +183,36 @@ def test_without_a_key_no_row_is_a_repeat() -> None:
 def test_a_key_is_compared_with_that_of_the_row_before() -> None:
     rows = pl.DataFrame({"a": [None, None, 1, 1, 2], "b": ["x", "x", "x", "y", "y"]})
     assert [False, True, False, False, False] == same_key(rows, ["a", "b"]).to_list()
+
+
+# --- rows that are numbered as they came
+
+
+@settings(max_examples=25)
+@given(
+    rows=st.lists(ROWS, min_size=1, max_size=60),
+    keys=KEYS,
+    sizes=st.lists(st.integers(0, 9), min_size=8, max_size=8),
+    came=st.permutations(range(8)),
+    dropped=st.sets(st.integers(0, 7)),
+)
+def test_pages_that_come_in_any_order_give_the_frames_that_those_of_the_plan_give(
+    rows: list[Any], keys: list[str], sizes: list[int], came: list[int], dropped: set[int]
+) -> None:
+    ends = [0, *itertools.accumulate(sizes)]
+    pages = [rows[first:last] for first, last in itertools.pairwise(ends)]
+    starts = [0, *itertools.accumulate(0 if at in dropped else len(page) for at, page in enumerate(pages))]
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        expected, sorter = _small(one, keys), _small(two, keys)
+        moves, number = list[tuple[int, int | None]](), 0
+        expected.add(_frame([]))
+        sorter.add(_frame([]))
+        for at, page in enumerate(pages):
+            expected.add(_frame([] if at in dropped else page, starts[at]))
+        for at in came:
+            sorter.add(_frame(pages[at], number))
+            moves.append((number, None if at in dropped else starts[at]))
+            number += len(pages[at])
+        sorter.moves = Moves.of(moves)
+        found = [frame.rows() for frame in _merged(sorter) if frame.height]
+        assert [frame.rows() for frame in _merged(expected) if frame.height] == found

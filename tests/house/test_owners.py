@@ -16,7 +16,7 @@ OWNERS = {
     "jmespath": ("core/select",),
     "jsonschema_rs": ("parts/rules/json_schema",),
     "jwt": ("parts/auth",),
-    "msgspec": ("core/jsontext", "core/select", "flow/raw", "flow/frames"),
+    "msgspec": ("core/jsontext", "core/select", "flow/raw", "flow/frames", "flow/ways"),
     "polars": (
         *("core/kinds", "core/select", "core/sql"),  # kinds names its types, no more
         *("flow/columns", "flow/frames", "flow/sort", "flow/validate", "flow/assemble", "flow/enrich", "flow/analyze"),
@@ -31,7 +31,8 @@ OWNERS = {
             "flow/files",
             "flow/run",
         ),
-        *("flow/parquet",),
+        *("flow/parquet", "flow/across", "flow/contracts", "flow/instants", "flow/lists", "flow/ways"),
+        *("flow/early", "flow/intake", "flow/untouched"),
         *("parts/rules", "parts/steps", "parts/outputs", "parts/_columns"),
         *("spec/lint", "app", "author/simulate"),
     ),

@@ -129,7 +129,7 @@ class Given:
     """The rows of another table of the page, after its own enrichment."""
     lookup: Callable[[Lookup], pl.DataFrame]
     """The rows of a file, all columns as text unless the file is typed."""
-    kept: dict[object, pl.LazyFrame] = field(default_factory=dict)
+    kept: dict[object, Any] = field(default_factory=dict)
     """What a step made of another table or file, for the next part of the same table's rows."""
 
 

@@ -8,47 +8,62 @@ from engine.core.jsontext import paired
 from engine.core.select.expression import Jmes, SelectError, Selection, compile
 from engine.core.select.fields import (
     TEXT,
+    UNREAD,
     Column,
     Conflict,
     Fields,
     Refusal,
     Shape,
+    guard,
     leaf_text,
-    list_guard,
     merge,
+    presumes,
     schema,
 )
+from engine.core.select.kinds import Seen, presumed, seen_in
 from engine.core.select.raw import MISSING, Missing, raw_reader, split
+from engine.core.select.taking import Records, Taken, Taking, taking
 
 __all__ = [
     "MISSING",
     "TEXT",
+    "UNREAD",
     "Column",
     "Conflict",
     "Fields",
     "Jmes",
     "Missing",
+    "Records",
     "Refusal",
+    "Seen",
     "SelectError",
     "Selection",
     "Shape",
+    "Taken",
+    "Taking",
     "compile",
+    "guard",
     "leaf_text",
-    "list_guard",
     "merge",
     "paired",
+    "presumed",
+    "presumes",
     "raw_reader",
     "schema",
+    "seen_in",
     "split",
+    "taking",
     "translate",
 ]
 
 
-def translate(text: str, *, of: Literal["scalar", "list"]) -> Column | Refusal:
+def translate(text: str, *, of: Literal["scalar", "list", "json"], seen: Seen = None) -> Column | Refusal:
     """The expression as a Polars expression over the fields of a record, or why it has to be applied row by row.
 
-    A scalar is one text, a list is a list of texts. Raises Mistake when the text is no JMESPath.
+    A scalar is one text, a list is a list of texts, json is the JSON of any value. Of what kind a value is, where that
+    matters, is presumed: of what is `seen` in records, or else of the expression. `guard` tells whether it holds.
+    Raises Mistake when the text is no JMESPath.
     """
     from engine.core.select import columns  # loads polars, which lint does without
 
-    return columns.translate(text, of=of)
+    return columns.translate(text, of=of, seen=seen)

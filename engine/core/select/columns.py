@@ -1,210 +1,299 @@
 """JMESPath translated to Polars: exactly, or not at all.
 
-A node is read backwards: from the shape that is wanted of its result follows the shape it needs of its input. What a
-record holds at a place of another shape is refused when the record is read, so an expression only meets what it needs.
+An expression is read twice over the places of the record, first to learn of what kind each has to be, then to write.
+Every single value stands in the frame as its text; of what kind it is, as far as that matters, is a presumption that is
+checked against the JSON of each slice (`fields.guard`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial, reduce
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Literal
 
 import polars as pl
 
+from engine.core.select import lists
+from engine.core.select.compare import compared
 from engine.core.select.expression import Tree
 from engine.core.select.expression import compile as compiled
-from engine.core.select.fields import TEXT, Column, Conflict, Refusal, Shape, merge, spellable
+from engine.core.select.fields import TEXT, Column, Refusal, spellable
+from engine.core.select.functions import FUNCTIONS
+from engine.core.select.kinds import (
+    LIST,
+    NULL,
+    OBJECT,
+    SINGLE,
+    STRING,
+    VARIOUS,
+    Place,
+    Refused,
+    Seen,
+    joined,
+)
+from engine.core.select.values import (
+    RECORD,
+    TRUTH,
+    Make,
+    Value,
+    behind,
+    constant,
+    doubts_of,
+    either,
+    same,
+    tested,
+    truth_of,
+    truth_value,
+)
+from engine.core.select.written import written
 
-RECORD = pl.all()
-"""Stands for the record itself, whose fields are the columns of the frame."""
 
-
-class _Refused(Exception):
-    pass
-
-
-@dataclass(frozen=True)
-class Read:
-    """How a node is worked out: the shape its input must have, and the expression made of that input."""
-
-    needs: Shape
-    of: Callable[[pl.Expr], pl.Expr]
-
-
-def translate(text: str, *, of: Literal["scalar", "list"]) -> Column | Refusal:
-    """The expression as a column of texts, or of lists of texts."""
+def translate(text: str, *, of: Literal["scalar", "list", "json"], seen: Seen = None) -> Column | Refusal:
+    """The expression as a column of texts, of lists of texts, or of JSON; `seen` is what records hold."""
+    record, selection = Place(seen=seen, read=True), compiled(text)
+    wanted = {"scalar": TEXT, "list": LIST, "json": None}[of]
     try:
-        read = _read(compiled(text).tree, TEXT if of == "scalar" else [TEXT])
-    except _Refused as refused:
+        if record.settle(OBJECT) != OBJECT:
+            raise Refused("the records are no objects")
+        for learning in (True, False):
+            translation = Translation(record, learning)
+            value = translation.below(translation.read(selection.tree, record, wanted))
+            if wanted is not None:
+                _settle(value, wanted)
+        value = value if wanted else written(value)
+    except Refused as refused:
         return Refusal(str(refused))
-    if not isinstance(read.needs, Mapping):
-        return Refusal("it reads the record as a whole")
-    return Column(read.of(RECORD), read.needs)
+    doubts = [doubt(RECORD) for doubt in value.doubts]
+    expr = value.of(RECORD)
+    if not selection.plain or value.kind == NULL:  # what is null everywhere has no type
+        expr = expr.cast(pl.List(pl.String) if of == "list" else pl.String)
+    return Column(expr, record.fields_read(), pl.any_horizontal(doubts) if doubts else None)
 
 
-def _read(node: Tree, wanted: Shape) -> Read:
-    reader = READERS.get(node["type"])
-    if reader is None:
-        raise _Refused(f"{SAID.get(node['type'], node['type'])} are not translated")
-    return reader(node, wanted)
+def _settle(value: Value, wanted: str) -> None:
+    """Refuse what has another form than the column."""
+    kind = value.place.settle(wanted)
+    if kind == LIST and wanted == LIST:
+        element = value.place.inside()
+        if element.settle(TEXT) in (LIST, OBJECT):
+            raise Refused("it gives a list of lists or objects where a list of single values is wanted")
+    elif wanted == LIST and kind != NULL:
+        raise Refused("it gives one value where a list is wanted")
+    elif kind in (LIST, OBJECT):
+        raise Refused(f"it gives {'a list' if kind == LIST else 'an object'} where one value is wanted")
 
 
-def _field(node: Tree, wanted: Shape) -> Read:
+@dataclass
+class Translation:
+    """One reading of an expression."""
+
+    record: Place
+    learning: bool
+    """Whether this reading only learns the kinds of places."""
+    inside: int = 0
+    """In how many lists it reads an element."""
+
+    def read(self, node: Tree, at: Place, wanted: str | None = None) -> Value:
+        """What a node gives of an input."""
+        reader = READERS.get(node["type"])
+        if reader is None:
+            raise Refused(f"{SAID.get(node['type'], node['type'])} are not translated")
+        return reader(self, node, at, wanted)
+
+    def each(self, node: Tree, at: Place, wanted: str | None = None) -> Value:
+        """What a node gives of an element of a list."""
+        self.inside += 1
+        value = self.read(node, at, wanted)
+        self.inside -= 1
+        if value.constant:
+            raise Refused("it gives the same for every element")
+        return value
+
+    def tested(self, value: Value) -> Value:
+        """The same with whether it counts as true."""
+        return tested(self.below(value), learning=self.learning)
+
+    def below(self, value: Value) -> Value:
+        """The same, where it is not the record itself, which is no column."""
+        if value.place.found() is self.record:
+            raise Refused("it reads the record as a whole")
+        return value
+
+
+def _field(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
     name = node["value"]
     if not spellable(name) or re.fullmatch(r"\*|\^.*\$", name, re.DOTALL):
-        raise _Refused(f'the name "{name}" means something else to the readers')
-    return Read({name: wanted}, lambda value: pl.col(name) if value is RECORD else value.struct.field(name))
+        raise Refused(f'the name "{name}" means something else to the readers')
+    if at.settle(OBJECT) != OBJECT:
+        return constant(None)
+    here = at.found()
+    if here.made and name not in here.fields:
+        return constant(None)
+    return Value(at.at(name), lambda value: pl.col(name) if value is RECORD else value.struct.field(name))
 
 
-def _current(node: Tree, wanted: Shape) -> Read:
-    return Read(wanted, lambda value: value)
+def _current(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    return Value(at, same)
 
 
-def _chain(node: Tree, wanted: Shape) -> Read:
-    steps: list[Callable[[pl.Expr], pl.Expr]] = []
-    for child in reversed(node["children"]):
-        read = _read(child, wanted)
-        wanted = read.needs
-        steps.insert(0, read.of)
-    return Read(wanted, lambda value: reduce(lambda sofar, step: step(sofar), steps, value))
+def _literal(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    return constant(node["value"])
 
 
-def _index(node: Tree, wanted: Shape) -> Read:
-    return Read([wanted], lambda value: value.list.get(node["value"], null_on_oob=True))
+def _chain(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    *first, last = node["children"]
+    value = Value(at, same)
+    for child in first:
+        value = behind(value, t.read(child, value.place))
+        if value.constant and value.kind == LIST:
+            raise Refused("nothing is taken out of a list written in the expression")
+    return behind(value, t.read(last, value.place, wanted))
 
 
-def _projection(node: Tree, wanted: Shape) -> Read:
-    source, target = node["children"]
-    each = _read(target, _element(wanted))
-    items = _read(source, [each.needs])
-    return Read(items.needs, lambda value: items.of(value).list.eval(each.of(pl.element()).drop_nulls()))
+def _values(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    raise Refused("the values of an object come in the order of its keys, and only those that are named are read")
 
 
-def _filter(node: Tree, wanted: Shape) -> Read:
-    source, target, condition = node["children"]
-    each, test = _read(target, _element(wanted)), _condition(condition)
-    items = _read(source, [_together(each.needs, test.needs)])
-
-    def kept(item: pl.Expr) -> pl.Expr:
-        return each.of(item.filter(test.of(item))).drop_nulls()
-
-    return Read(items.needs, lambda value: items.of(value).list.eval(kept(pl.element())))
+def _comparator(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    one, other = (t.below(t.read(child, at)) for child in node["children"])
+    return compared(node["value"], one, other, learning=t.learning)
 
 
-def _flatten(node: Tree, wanted: Shape) -> Read:
-    """`a[]` reads a list of what is no list, `a[].b[]` lists in a list: the author writes the second [] for a reason.
-
-    Inner lists that are empty or null come out as nulls; the projection behind drops them.
-    """
-    [source] = node["children"]
-    if not (source["type"].endswith("projection") or isinstance(_element(wanted), list)):
-        return _read(source, wanted)
-    items = _read(source, [wanted])
-    return Read(items.needs, lambda value: items.of(value).list.eval(pl.element().explode()))
-
-
-def _element(wanted: Shape) -> Shape:
-    if not isinstance(wanted, list):
-        raise _Refused("it gives a list where one value is wanted")
-    return wanted[0]
-
-
-def _truth(node: Tree, wanted: Shape) -> Read:
-    """What is true or false, as the text of it."""
-    if wanted != TEXT:
-        raise _Refused("it gives true or false where more is wanted")
-    test = _condition(node)
-    return Read(test.needs, lambda value: pl.when(test.of(value)).then(pl.lit("true")).otherwise(pl.lit("false")))
-
-
-def _condition(node: Tree) -> Read:
-    """What is true or false of its input, never null."""
-    condition = CONDITIONS.get(node["type"])
-    if condition is None:
-        raise _Refused("whether a value counts as true is not known of its text")
-    return condition(node)
-
-
-def _comparator(node: Tree) -> Read:
-    if node["value"] not in ("eq", "ne"):
-        raise _Refused("texts do not know the order of numbers")
-    literals = [child for child in node["children"] if child["type"] == "literal"]
-    others = [child for child in node["children"] if child["type"] != "literal"]
-    if len(literals) != 1:
-        raise _Refused("only a comparison of a field with a literal text is translated")
-    operand, literal = _read(others[0], TEXT), pl.lit(_literal(literals[0]["value"]), pl.String)
-    if node["value"] == "eq":
-        return Read(operand.needs, lambda value: operand.of(value).eq_missing(literal))
-    return Read(operand.needs, lambda value: operand.of(value).ne_missing(literal))
-
-
-def _literal(value: Any) -> str | None:
-    """The literal, when no number and no boolean has the same text."""
-    if value is not None and not isinstance(value, str):
-        raise _Refused("a field read as text cannot be told from a number, a boolean, a list or an object")
-    if value in ("true", "false") or (value is not None and _is_number(value)):
-        raise _Refused(f"the text '{value}' cannot be told from the JSON value {value}")
-    return value
-
-
-def _is_number(text: str) -> bool:
+def _both(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    """`a && b` and `a || b`, of which the right is worked out only where the left does not decide."""
+    left, right = (t.read(child, at, wanted) for child in node["children"])
+    if wanted != TRUTH:
+        _presume(left.place, right, wanted)
+    left = t.tested(left)
+    test, is_and = truth_of(left), node["type"] == "and_expression"
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        right = t.tested(right)
+    except Refused:
+        if wanted == TRUTH:
+            raise
+
+    def both(value: pl.Expr) -> pl.Expr:
+        other = truth_of(right)
+        return test(value) & other(value) if is_and else test(value) | other(value)
+
+    if wanted == TRUTH:
+        found = truth_value(both, left, right)
+    elif wanted == TEXT and t.learning and left.place.is_open and right.place.is_open:
+        found = replace(left, place=Place())  # what they are they may tell elsewhere, each for itself
+    else:
+        kept, misfits = _fitting(left, wanted)
+        right, more = _fitting(right, wanted)
+        right = replace(right, doubts=(*right.doubts, *more))
+        left = replace(left, doubts=(*left.doubts, *(_where(test, misfit, not is_and) for misfit in misfits)))
+        found = either(test, *((right, kept) if is_and else (kept, right)))
+        found = replace(found, truth=both if right.truth else None)
+    return replace(found, doubts=(*left.doubts, *(_where(test, doubt, is_and) for doubt in right.doubts)))
 
 
-def _both(node: Tree, join: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Read:
-    left, right = (_condition(child) for child in node["children"])
-    return Read(_together(left.needs, right.needs), lambda value: join(left.of(value), right.of(value)))
+def _presume(left: Place, right: Value, wanted: str | None) -> None:
+    """The left is of the kind that is wanted, else of that of the right, before any other is presumed of it."""
+    tells = right.kind in SINGLE if wanted == TEXT else right.kind != NULL
+    if wanted not in (None, TEXT):
+        left.settle(wanted)
+    elif tells and left.is_open and not right.place.is_open:
+        joined(left, right.place)
 
 
-def _not(node: Tree) -> Read:
-    inner = _condition(node["children"][0])
-    return Read(inner.needs, lambda value: ~inner.of(value))
+def _fitting(value: Value, wanted: str | None) -> tuple[Value, tuple[Make, ...]]:
+    """The value, or null where it has another form than the column; what is not null there is in doubt."""
+    others = {TEXT: (LIST, OBJECT), LIST: (*SINGLE, VARIOUS, OBJECT)}.get(wanted or "", ())
+    if value.kind not in others:
+        return value, ()
+    nothing = replace(constant(None), truth=value.truth, doubts=value.doubts, constant=value.constant)
+    return nothing, (lambda item: value.of(item).is_not_null(),)
 
 
-def _together(one: Shape, other: Shape) -> Shape:
-    """A shape that serves both readers of one input."""
-    both = merge({"@": one}, {"@": other})
-    if isinstance(both, Conflict):
-        raise _Refused(both.reason.replace("@.", "").replace("@", "it"))
-    return both["@"]
+def _where(test: Make, doubt: Make, wanted: bool) -> Make:
+    return lambda value: (test(value) == wanted) & doubt(value)
 
 
-READERS: Mapping[str, Callable[[Tree, Shape], Read]] = {
+def _not(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    inner = t.tested(t.read(node["children"][0], at, TRUTH))
+    return truth_value(lambda value: ~truth_of(inner)(value), inner)
+
+
+def _select_list(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    parts = [t.read(child, at) for child in node["children"]]
+    element = reduce(joined, [part.place for part in parts])
+    if element.kind == NULL:
+        element = Place(STRING)  # a list of nulls stands in the frame as one of texts
+    if not (t.learning and element.is_open):
+        element.settle(TEXT)
+
+    def listed(value: pl.Expr) -> pl.Expr:
+        found = [part.of(value) for part in parts]
+        if element.found().kind == OBJECT:
+            return pl.concat_list(found)
+        if element.found().kind == LIST:  # lists would be put behind each other
+            return pl.concat_list([pl.struct(one.alias("it")) for one in found]).list.eval(
+                pl.element().struct.field("it")
+            )
+        return pl.concat_list([one.cast(pl.String) for one in found])
+
+    always = all(part.constant for part in parts)
+    return Value(Place(LIST, element=element), _where_any(listed), doubts=doubts_of(*parts), constant=always)
+
+
+def _select_hash(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    parts = {child["value"]: t.read(child["children"][0], at) for child in node["children"]}
+    for part in parts.values():
+        if part.place.is_open and not t.learning:
+            part.place.settle(TEXT)
+    place = Place(OBJECT, fields={name: part.place for name, part in parts.items()}, made=True)
+    always = all(part.constant for part in parts.values())
+
+    def made(value: pl.Expr) -> pl.Expr:
+        return pl.struct([part.of(value).alias(name) for name, part in parts.items()])
+
+    return Value(place, _where_any(made), doubts=doubts_of(*parts.values()), constant=always)
+
+
+def _where_any(make: Make) -> Make:
+    """Made of every input but null: of null a selection of values makes null."""
+
+    def made(value: pl.Expr) -> pl.Expr:
+        return make(value) if value is RECORD else pl.when(value.is_not_null()).then(make(value))
+
+    return made
+
+
+def _function(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
+    function = FUNCTIONS.get(node["value"])
+    if function is None:
+        raise Refused(f"{node['value']}() has no exact counterpart")
+    return function(t, node["children"], at)
+
+
+Reader = Callable[[Translation, Tree, Place, "str | None"], Value]
+
+READERS: Mapping[str, Reader] = {
     "field": _field,
     "current": _current,
     "identity": _current,
+    "literal": _literal,
     "subexpression": _chain,
     "index_expression": _chain,
     "pipe": _chain,
-    "index": _index,
-    "projection": _projection,
-    "filter_projection": _filter,
-    "flatten": _flatten,
-    "comparator": _truth,
-    "and_expression": _truth,
-    "or_expression": _truth,
-    "not_expression": _truth,
-}
-CONDITIONS: Mapping[str, Callable[[Tree], Read]] = {
+    "index": lists.index,
+    "lookup": lists.lookup,
+    "slice": lists.cut,
+    "projection": lists.projection,
+    "filter_projection": lists.filter,
+    "flatten": lists.flatten,
+    "value_projection": _values,
     "comparator": _comparator,
-    "and_expression": partial(_both, join=pl.Expr.and_),
-    "or_expression": partial(_both, join=pl.Expr.or_),
+    "and_expression": _both,
+    "or_expression": _both,
     "not_expression": _not,
+    "multi_select_list": _select_list,
+    "multi_select_dict": _select_hash,
+    "function_expression": _function,
 }
-SAID = {
-    "expref": "expressions for functions",
-    "function_expression": "functions",
-    "literal": "literals",
-    "lookup": "elements whose number is a field",
-    "multi_select_dict": "selections of several values",
-    "multi_select_list": "selections of several values",
-    "slice": "slices",
-    "value_projection": "projections over the values of an object",
-}
+SAID = {"expref": "expressions for functions"}

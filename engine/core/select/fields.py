@@ -16,11 +16,14 @@ from engine.core.select.expression import SelectError
 if TYPE_CHECKING:
     import polars as pl
 
-TEXT: Literal["text"] = "text"
-"""The shape of one value: text, number and boolean are all read as text, so that nothing is lost."""
+Leaf: TypeAlias = Literal["text", "open", "string", "number", "integer", "boolean"]
+TEXT: Leaf = "text"
+"""The shape of one value of any kind: text, number and boolean are all read as text, so that nothing is lost."""
+UNREAD: Leaf = "open"
+"""The shape of what nobody looks into: whether it is there, or how many there are, is all that counts."""
 
-Shape: TypeAlias = "Literal['text'] | list[Shape] | Mapping[str, Shape]"
-"""TEXT, a list with the shape of its elements, or an object with the shapes of the fields that are read."""
+Shape: TypeAlias = "Leaf | list[Shape] | Mapping[str, Shape]"
+"""TEXT, one value presumed of a kind, a list with the shape of its elements, or an object with those of its fields."""
 
 Fields: TypeAlias = Mapping[str, Shape]
 """What is read of a record: `{"id": TEXT, "credentials": [{"status": TEXT}]}`."""
@@ -32,6 +35,20 @@ class Column:
 
     expr: pl.Expr
     fields: Fields
+    doubt: pl.Expr | None = None
+    """For which records jmespath.py has to be asked: it raises there, or Polars is not exact."""
+
+    @property
+    def presumes(self) -> bool:
+        """Whether it is only right where the guard finds values of the kinds that it presumes, or is in doubt."""
+        return self.doubt is not None or presumes(self.fields)
+
+
+def presumes(shape: Shape) -> bool:
+    """Whether a value is presumed to be of a kind."""
+    if isinstance(shape, str):
+        return shape not in (TEXT, UNREAD)
+    return any(map(presumes, shape if isinstance(shape, list) else shape.values()))
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,8 @@ def merge(*many: Fields) -> Fields | Conflict:
 
 
 def _both(one: Shape, other: Shape, path: str) -> Shape | Conflict:
+    if UNREAD in (one, other):
+        return one if other == UNREAD else other
     if isinstance(one, list) and isinstance(other, list):
         element = _both(one[0], other[0], f"{path}[]")
         return element if isinstance(element, Conflict) else [element]
@@ -72,13 +91,17 @@ def _both(one: Shape, other: Shape, path: str) -> Shape | Conflict:
                 return both
             fields[name] = both
         return fields
-    if one == other:
-        return one
+    if isinstance(one, str) and isinstance(other, str):
+        narrow = {one, other} - {TEXT}
+        if len(narrow) < 2 or narrow == {"number", "integer"}:
+            return "integer" if "integer" in narrow else narrow.pop() if narrow else TEXT
     return Conflict(path, f"{path} is read as {_named(one)} and as {_named(other)}")
 
 
 def _named(shape: Shape) -> str:
-    return "a text" if isinstance(shape, str) else "a list" if isinstance(shape, list) else "an object"
+    if isinstance(shape, str):
+        return SAID.get(shape, "one value")
+    return "a list" if isinstance(shape, list) else "an object"
 
 
 def schema(fields: Fields) -> dict[str, pl.DataType]:
@@ -94,29 +117,37 @@ def _type(shape: Shape) -> pl.DataType:
     return pl.List(_type(shape[0])) if isinstance(shape, list) else pl.Struct(schema(shape))
 
 
-def list_guard(fields: Fields) -> msgspec.json.Decoder[Any] | None:
-    """Decodes a JSON array of records, raises msgspec.ValidationError where Polars would make a value a list of one.
+KINDS: Mapping[str, Any] = {"string": str, "number": float, "integer": int, "boolean": bool}
+SAID = {"string": "a text", "number": "a number", "integer": "a whole number", "boolean": "true or false"}
+ANY = str | int | float | bool | None
 
-    None when Polars itself refuses whatever does not fit: it does so for objects, and for lists of objects.
+
+def guard(fields: Fields, *, whole: bool = False) -> msgspec.json.Decoder[Any] | None:
+    """Decodes a JSON array of records, raises msgspec.ValidationError where a value is not of the kind presumed of it.
+
+    So it does where Polars would make a value a list of one. None when Polars itself refuses whatever does not fit: it
+    does so for objects, and for lists of objects. The whole guard raises for all that Polars would refuse, too.
     """
-    record = _guarded(fields)
+    record = _guarded(fields, whole)
     return None if record is None else msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # made at run time
 
 
-def _guarded(shape: Shape) -> Any:
+def _guarded(shape: Shape, whole: bool) -> Any:
     """The type that lets pass what fits a shape, None when there is nothing to guard below it."""
     if isinstance(shape, str):
-        return None
+        return KINDS[shape] | None if shape in KINDS else ANY if whole else None
     if isinstance(shape, list):
-        element: Any = msgspec.Raw if shape[0] == TEXT else _guarded(shape[0])
+        element: Any = _guarded(shape[0], whole)
+        if element is None and shape[0] in (TEXT, UNREAD):
+            element = msgspec.Raw
         return None if element is None else list[element] | None
-    inner = [(name, guarded) for name, one in shape.items() if (guarded := _guarded(one)) is not None]
-    if not inner:
+    inner = [(name, guarded) for name, one in shape.items() if (guarded := _guarded(one, whole)) is not None]
+    if not inner and not whole:
         return None
     slots = [(f"f{number}", guarded, None) for number, (_, guarded) in enumerate(inner)]
     names = {f"f{number}": name for number, (name, _) in enumerate(inner)}
-    guard: Any = msgspec.defstruct("Guard", slots, rename=names, gc=False)
-    return guard | None
+    made: Any = msgspec.defstruct("Guard", slots, rename=names, gc=False)
+    return made | None
 
 
 def spellable(name: str) -> bool:

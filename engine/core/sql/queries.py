@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 from sqlglot import exp
 
 from engine.core.errors import Mistake, nearest
 from engine.core.sql import syntax
-from engine.core.sql.functions import AGGREGATE
+from engine.core.sql.functions import AGGREGATE, WINDOW
 from engine.core.sql.scope import TROUBLE, Scope, Source, sample, settle, write
 from engine.core.sql.syntax import refuse, show
 from engine.core.sql.typed import walk
 from engine.core.sql.words import named as type_named
 
 Tables = Mapping[str, pl.LazyFrame]
+EXACT = ("count", "max", "min", "sum")
+"""They give the same in whatever order rows come, where they add up no floats."""
 
 
 def types(
@@ -35,11 +37,12 @@ def types(
 def run(text: str, tables: Tables, constants: Mapping[str, object]) -> pl.DataFrame:
     """The rows of a query. Raises Mistake.
 
-    They are worked out in memory and not streamed: streaming adds up floats in the order in which threads end.
+    Only what groups rows is streamed, and only where their order cannot be seen: threads end in any order.
     """
+    build = Build(constants)
     try:
-        rows = Build(constants).frame(syntax.read_query(text), tables, ordered=True)
-        return _settled(rows).collect(engine="in-memory")
+        rows = _settled(build.frame(syntax.read_query(text), tables, ordered=True))
+        return rows.collect(engine="streaming" if build.seen == {"groups"} else "in-memory")
     except TROUBLE:
         read = {name for name, _ in syntax.tables(syntax.read_query(text))}
         types(text, {name: tables[name].collect_schema() for name in read}, constants)  # tells what is wrong with it
@@ -52,10 +55,15 @@ class Build:
 
     constants: Mapping[str, object]
     registered: dict[str, pl.LazyFrame] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    """Whether it groups, and whether the order of rows can be seen: "groups", "order". Its parts share this."""
 
     def frame(self, tree: exp.Query, known: Tables, *, ordered: bool = False) -> pl.LazyFrame:
         """The frame of a SELECT or of several, joined by UNION and the like; `ordered` leaves no order open."""
+        inner = [one for one in tree.find_all(exp.Limit, exp.Offset) if not (ordered and one.parent is tree)]
         outputs = self.body(tree, known, None)
+        if inner or any(kind.is_nested() for kind in outputs.values()):
+            self.seen.add("order")
         if ordered:
             columns = [name for name, kind in outputs.items() if not kind.is_nested()]
             order = [exp.column(name, quoted=True) for name in columns]
@@ -86,7 +94,7 @@ class Build:
             return known
         tree.set("with_", None)
         for cte in clause.expressions:
-            known = {**known, cte.alias: Build(self.constants).frame(cte.this, known)}
+            known = {**known, cte.alias: replace(self, registered={}).frame(cte.this, known)}
         return known
 
     def select(self, select: exp.Select, known: Tables, outer: Scope | None, *, named: bool) -> dict[str, pl.DataType]:
@@ -106,9 +114,24 @@ class Build:
         for name in ("distinct", "group", "having", "qualify", "order", "limit", "offset"):
             if select.args.get(name):
                 walk(select.args[name], scope)
+        self.look(select, scope, outputs)
         for alias, (place, rows) in places.items():
             self.register(place, alias, rows, sources[alias])
         return outputs
+
+    def look(self, select: exp.Select, scope: Scope, outputs: Mapping[str, pl.DataType]) -> None:
+        """Note whether a SELECT groups rows, and whether it may give something else where they come in another order.
+
+        Floats count as such: they are added up one after the other, and 0.0 equals -0.0.
+        """
+        calls = [one for one in select.find_all(exp.Anonymous) if one.name.lower() in AGGREGATE | WINDOW]
+        distinct = select.args.get("distinct")
+        if calls or distinct or select.args.get("group"):
+            self.seen.add("groups")
+        added = [scope.try_type(one.expressions[0]) for one in calls if one.name.lower() == "sum"]
+        floats = [kind for kind in (*added, *outputs.values()) if kind is None or kind.is_float()]
+        if floats or any(one.name.lower() not in EXACT for one in calls) or (distinct and distinct.args.get("on")):
+            self.seen.add("order")
 
     def places(self, select: exp.Select, known: Tables) -> dict[str, tuple[exp.Expr, pl.LazyFrame]]:
         """Each name in FROM and JOIN with its place in the tree and its rows."""
@@ -119,7 +142,7 @@ class Build:
             if isinstance(place, exp.Table):
                 rows = _table(place, known)
             else:
-                rows = Build(self.constants).frame(place.this, known)
+                rows = replace(self, registered={}).frame(place.this, known)
             if not alias:
                 raise refuse(place, "a subquery in FROM needs a name", "write (SELECT …) AS name")
             if alias in found:

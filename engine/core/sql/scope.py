@@ -102,7 +102,12 @@ def _type(text: str, columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataTyp
 
 def sample(columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """One row of plain values: over no rows, or only nulls, Polars lets types pass that fail on real ones."""
-    return pl.DataFrame({name: [_sample(kind)] for name, kind in columns.items()}, schema=dict(columns))
+    return pl.DataFrame([_sampled(kind).alias(name) for name, kind in columns.items()])
+
+
+@lru_cache(1_000)
+def _sampled(kind: pl.DataType) -> pl.Series:
+    return pl.Series([_sample(kind)], dtype=kind)
 
 
 def _sample(kind: pl.DataType) -> object:

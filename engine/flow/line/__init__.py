@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import urllib3
@@ -164,11 +165,20 @@ class Line:
 
 def _place(url: str) -> tuple[str, str]:
     """Scheme and host of an address; raises ConfigError for what is no address."""
+    found = _server("/".join(url.split("/", 3)[:3]))
+    if found is None:
+        raise _no_address(url)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _server(address: str) -> tuple[str, str] | None:
+    """Scheme and host of what stands before a path; None where it is no address."""
     with suppress(ValueError):
-        parts = urlsplit(url)
+        parts = urlsplit(address)
         if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
             return parts.scheme, parts.hostname
-    raise _no_address(url)
+    return None
 
 
 def _no_address(url: str) -> ConfigError:

@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
-from http.client import HTTPResponse
-from typing import Any
+from http.client import HTTPException, HTTPMessage, HTTPResponse, LineTooLong, UnknownProtocol
+from typing import Any, BinaryIO
 
-BREAKS = dict.fromkeys(b"\x0b\x0c\x1c\x1d\x1e\x85", ord(" "))
-"""What the parser of e-mail takes for the end of a line, too: 0x85 is half of an Å in UTF-8."""
-SPACED = bytes(BREAKS.get(byte, byte) for byte in range(256))
-
-
-class _Lines:
-    """The lines of a head, each of which is one for every parser."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def readline(self, most: int) -> bytes:
-        return bytes(self._file.readline(most)).translate(SPACED)
-
-    def close(self) -> None:
-        self._file.close()
+MOST_BYTES = 65_536
+"""So long may a line be."""
+MOST_LINES = 100
+EMPTY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class Head(HTTPResponse):
-    """An answer of http.client, which takes early hints and the like for the answer itself."""
+    """An answer of http.client, which takes early hints and the like for the answer itself.
+
+    It also reads headers with a parser of e-mail, which takes longer than all else that an exchange does, and takes
+    half an Å in UTF-8 for the end of a line.
+    """
 
     def begin(self) -> None:
         """Read the head. Raises HTTPException. Source of what comes before an answer: RFC 9110 section 15.2."""
-        answer: Any = self  # that `begin` reads anew where there are no headers is not told to type checkers
-        file, answer.fp = self.fp, _Lines(self.fp)
-        try:
-            super().begin()
-            while HTTPStatus.SWITCHING_PROTOCOLS < self.status < HTTPStatus.OK:
-                answer.headers = None
-                super().begin()
-        finally:
-            answer.fp = None if answer.fp is None else file
+        answer: Any = self  # what http.client keeps of an answer is not told to type checkers
+        version, status, reason = answer._read_status()
+        while status < HTTPStatus.OK and status != HTTPStatus.SWITCHING_PROTOCOLS:
+            list(_lines(answer.fp))
+            version, status, reason = answer._read_status()
+        if not version.startswith(("HTTP/1.", "HTTP/0.9")):
+            raise UnknownProtocol(version)
+        answer.code, answer.status, answer.reason = status, status, reason.strip()
+        answer.version = 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
+        answer.headers = answer.msg = _headers(answer.fp)
+        answer.chunked = answer.headers.get("transfer-encoding", "").lower() == "chunked"
+        answer.chunk_left = None
+        length = answer.headers.get("content-length", "")
+        answer.length = int(length) if length.isdecimal() and not answer.chunked else None
+        if status in EMPTY or status < HTTPStatus.OK or answer._method == "HEAD":
+            answer.length = 0
+        answer.will_close = answer._check_close() or (not answer.chunked and answer.length is None)
+
+
+def _headers(file: BinaryIO) -> HTTPMessage:
+    """The headers, each of one line; what is no header is passed over. Source: RFC 9112 section 5."""
+    found, name, text = HTTPMessage(), "", ""
+    for line in _lines(file):
+        if line[:1] in " \t":  # goes on with the one before
+            text = f"{text} {line.strip()}"
+            continue
+        if name:
+            found.set_raw(name, text)
+        name, _, text = (one.strip() for one in line.partition(":"))
+    if name:
+        found.set_raw(name, text)
+    return found
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """The lines up to the empty one. Raises HTTPException where there are too many."""
+    for _ in range(MOST_LINES):
+        line = file.readline(MOST_BYTES + 1)
+        if len(line) > MOST_BYTES:
+            raise LineTooLong("header line")
+        if line in (b"\r\n", b"\n", b""):
+            return
+        yield line.decode("latin-1")
+    raise HTTPException(f"got more than {MOST_LINES} headers")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -29,6 +29,7 @@ Take = Annotated[
     BeforeValidator(_new_names, json_schema_input_type=list[str] | dict[str, str]),
 ]
 Names = Mapping[ColumnName, ColumnName]
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 On = Annotated[dict[ColumnName, ColumnName], Field(min_length=1)]
 
 
@@ -55,11 +56,15 @@ def matched(rows: pl.LazyFrame, other: Other, on: Names, take: Names, given: Giv
     if wanted not in given.kept:
         given.kept[wanted] = _found(other, on, take, own)
     found = given.kept[wanted]
-    kinds = dict(found.collect_schema())
     keys = [_key(n) for n in range(len(on))]
-    left_on = [pl.col(left).cast(kinds[key]) for left, key in zip(on, keys, strict=True)]
-    joined = rows.join(found, left_on=left_on, right_on=keys, how="left", coalesce=False, maintain_order="left")
-    return joined.drop(keys)
+    left_on = [pl.col(left).cast(found.rows.schema[key]).alias(key) for left, key in zip(on, keys, strict=True)]
+
+    def beside(batch: pl.DataFrame) -> pl.DataFrame:
+        mine = batch.with_columns(left_on)
+        few = found.of(mine.select(keys))
+        return mine.join(few, on=keys, how="left", maintain_order="left").drop(keys)
+
+    return rows.map_batches(beside, schema={**mine, **{name: found.rows.schema[name] for name in take}})
 
 
 def _key(number: int) -> str:
@@ -67,7 +72,41 @@ def _key(number: int) -> str:
     return f"key {number}"
 
 
-def _found(other: Other, on: Names, take: Names, own: Mapping[ColumnName, pl.DataType]) -> pl.LazyFrame:
+@dataclass(frozen=True)
+class Found:
+    """The keys and the taken columns of the other rows, one row a key, found by the keys' hashes.
+
+    So a batch looks for its own keys: to join it with all rows would hash all of them once more.
+    """
+
+    rows: pl.DataFrame
+    hashes: pl.Series
+    """Those of the keys, ascending."""
+    order: pl.Series
+    """Which row each hash is of."""
+
+    @classmethod
+    def by(cls, keys: Sequence[str], rows: pl.DataFrame) -> Found:
+        """The rows by these of their columns."""
+        hashes = rows.select(keys).hash_rows(seed=0)
+        order = hashes.arg_sort()
+        return cls(rows, hashes.gather(order), order)
+
+    def of(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """The rows that have one of these keys, or its hash."""
+        import polars as pl
+
+        wanted = keys.hash_rows(seed=0).unique().sort()
+        first, until = (self.hashes.search_sorted(wanted, side=side) for side in SIDES)
+        return self.rows[self.order.gather(pl.int_ranges(first, until, eager=True).explode().drop_nulls())]
+
+    def alike(self) -> pl.DataFrame:
+        """The rows whose hash others have too, in their order."""
+        same = self.hashes == self.hashes.shift()
+        return self.rows[self.order.filter((same | same.shift(-1)).fill_null(False)).sort()]
+
+
+def _found(other: Other, on: Names, take: Names, own: Mapping[ColumnName, pl.DataType]) -> Found:
     """The keys and the taken columns of the other rows, one row a key."""
     import polars as pl
 
@@ -84,19 +123,21 @@ def _found(other: Other, on: Names, take: Names, own: Mapping[ColumnName, pl.Dat
                 raise Mistake("column-type", f"{here}, {there}", "give both the same type")
             keys[_key(number)] = pl.col(right).cast(pl.String)
     found = rows.select(**keys, **{new: pl.col(old) for new, old in take.items()})
-    return _one_row_each(found.drop_nulls(list(keys)), list(keys), other.name, list(on.values()))
+    return _one_row_each(found.drop_nulls(list(keys)).collect(), list(keys), other.name, list(on.values()))
 
 
-def _one_row_each(found: pl.LazyFrame, keys: list[str], name: str, on: list[str]) -> pl.LazyFrame:
+def _one_row_each(rows: pl.DataFrame, keys: list[str], name: str, on: list[str]) -> Found:
     """The rows without repeats; raises DataError when two different ones have the same key."""
     import polars as pl
 
-    rows = found.collect().unique(maintain_order=True)
-    double = rows.filter(pl.struct(keys).is_duplicated()).head(1)
+    found = Found.by(keys, rows)
+    alike = found.alike()
+    different = alike.unique(maintain_order=True)
+    double = different.filter(pl.struct(keys).is_duplicated()).head(1)
     if double.height:
         key = ", ".join(f"{column} = {double[0, hidden]}" for column, hidden in zip(on, keys, strict=True))
         raise DataError(
             f"{name} has several different rows with {key}, so none can be chosen",
             "match on columns that name one row, or make a table with one row each first (sql: SELECT … GROUP BY …)",
         )
-    return rows.lazy()
+    return found if different.height == alike.height else Found.by(keys, rows.unique(maintain_order=True))

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from xlsxwriter import Workbook
-from xlsxwriter.worksheet import Worksheet
 
 from engine.core.errors import Mistake
 from engine.core.kinds import About
 from engine.parts.outputs._excel.cells import Cell, Column, Exact, cells, columns, fitting
 from engine.parts.outputs._excel.settings import LONGEST
 from engine.parts.outputs._html.text import utc
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.worksheet import Worksheet
 
 MOST_COLUMNS = 16_384
 SAMPLE = 200
@@ -184,6 +186,8 @@ class Book:
 
 def workbook(place: Path, scratch: str | None) -> Workbook:
     """A new workbook whose rows wait in a folder, without one in memory, and in which no text becomes anything else."""
+    from xlsxwriter import Workbook  # lint does without
+
     plain = {"strings_to_urls": False, "strings_to_formulas": False, "strings_to_numbers": False}
     waiting = {"constant_memory": True, "tmpdir": scratch} if scratch else {"in_memory": True}
     return Workbook(str(place), {**waiting, **plain})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
-from xlsxwriter.worksheet import Worksheet
 
 from engine.core.kinds import About
 from engine.core.sql.words import called
 from engine.parts.outputs._excel.book import Book
 from engine.parts.outputs._excel.settings import DEFINITIONS
 from engine.parts.outputs._html.text import moment
+
+if TYPE_CHECKING:
+    from xlsxwriter.worksheet import Worksheet
 
 
 def cover(book: Book, sheet: Worksheet, title: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-from xlsxwriter.utility import xl_rowcol_to_cell
 
 from engine.parts.outputs._excel.book import TIMES, Book, Sheet
 from engine.parts.outputs._excel.settings import BarChart, Drawn, LineChart, SheetFormat
@@ -76,6 +75,8 @@ def _points(labels: Sequence[str | None], *, whole: bool) -> list[dict[str, dict
 
 def colour_words(book: Book, sheet: Sheet, rows: pl.LazyFrame) -> None:
     """Colour the cells of columns in which every word says how bad something is."""
+    from xlsxwriter.utility import xl_rowcol_to_cell  # lint does without
+
     texts = [column.name for column in sheet.columns if rows.collect_schema()[column.name] == pl.String]
     for name in texts if sheet.last else ():
         words = {word for word in rows.select(name).head(SAMPLE).collect()[name] if word is not None}
