@@ -23,6 +23,10 @@ docs *words:
 bench *words:
     .venv/bin/python bench/run.py "$@"
 
+# Random JMESPath over random documents, by Polars and by jmespath.py: cases and a seed may follow.
+jmespath *words:
+    .venv/bin/python -m tests.flow.differential "$@"
+
 # Kill runs of the pages at every kind of instant; CI tries a sample of this.
 crash *words:
     for tool in cequence 42crunch apigee; do .venv/bin/engine test --crash $tool "$@" || exit 1; done
