@@ -21,6 +21,7 @@ endpoints:
 tables:
   records:
     from: records
+    key: id
     columns:
 """
 PAGING = {

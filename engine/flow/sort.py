@@ -141,6 +141,7 @@ class Sorter:
         return keys.gather_every(every, every).rows() if keys.height > every else []
 
     def _few(self, rows: int) -> int:
+        rows = rows if self.keys else rows // 2  # the whole row as a text is as long as the row
         return min(rows, max(self.sample_rows, CELLS // max(1, len(self._schema))))
 
     def _by(self) -> list[str]:

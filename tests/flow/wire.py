@@ -54,6 +54,7 @@ def _agreed(connection: ssl.SSLSocket) -> bool:
 def serving(talk: Callable[[socket.socket, threading.Event], None], tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """The port of a server that talks like this on each connection, until the event is set at its end."""
     over, listener, threads = threading.Event(), socket.create_server(("127.0.0.1", 0)), list[threading.Thread]()
+    opened = list[socket.socket]()
 
     def one(connection: socket.socket) -> None:
         if tls:
@@ -68,6 +69,7 @@ def serving(talk: Callable[[socket.socket, threading.Event], None], tls: ssl.SSL
             while True:
                 connection, _ = listener.accept()
                 connection.settimeout(10)
+                opened.append(connection)
                 threads.append(threading.Thread(target=one, args=(connection,)))
                 threads[-1].start()
 
@@ -80,6 +82,9 @@ def serving(talk: Callable[[socket.socket, threading.Event], None], tls: ssl.SSL
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         accepting.join()
+        for connection in opened:  # a client may keep it open for its next request
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
 
