@@ -97,6 +97,10 @@ def _single(case: Case, found: Sequence[Line]) -> str:
         rows.append([NAMES[name], *cells, str(len(mine))])
     heads = ["", "wall s", "least–most", "CPU s", "peak MB", "records/s", "wall ÷ limit", "CPU ÷ limit", "rounds"]
     text = f"{case.count:,} records: {case}.\n\n{table(heads, rows)}"
+    rounds = {one["round"] for one in found}
+    for name in names:
+        if failed := len(rounds) - sum(one["who"] == name for one in found):
+            text += f"\n\n{NAMES[name]} failed in {failed} of {len(rounds)} rounds."
     served = median(one["server_cpu"] for one in found)
     text += f"\n\nThe server took {served:.2f} s of CPU beside each of them (median)."
     for name in ("bare", "full"):

@@ -51,40 +51,48 @@ class Page(msgspec.Struct):
     pages: int = 1
 
 
+PATHS = {
+    "flat": {
+        **{name: (name,) for name in ("id", "title", "severity", "score", "count", "open", "created", "seen")},
+        **{name: (name,) for name in ("email", "team", "asset", "region")},
+    },
+    "nested": {
+        "id": ("id",),
+        "title": ("attributes", "title"),
+        "severity": ("attributes", "state", "severity"),
+        "score": ("attributes", "metrics", "score"),
+        "count": ("attributes", "metrics", "count"),
+        "open": ("attributes", "state", "open"),
+        "created": ("attributes", "times", "created"),
+        "seen": ("attributes", "times", "seen"),
+        "email": ("owner", "contact", "email"),
+        "team": ("owner", "team", "name"),
+        "tags": ("tags",),
+    },
+}
+"""Where each value stands in a record."""
+APPROVED = pl.element().filter(pl.element().struct.field("status") == "approved").struct.field("key")
+
+
 def columns(shape: str) -> list[pl.Expr]:
     """The twelve columns of a shape."""
+    found = {name: field(*path) for name, path in PATHS[shape].items()}
+    found["score"] = found["score"].cast(pl.Float64)
+    found["count"] = found["count"].cast(pl.Int64)
+    found["created"] = found["created"].str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC")
+    seen = pl.from_epoch(found["seen"].cast(pl.Int64), "ms")
+    found["seen"] = seen.dt.cast_time_unit("us").dt.replace_time_zone("UTC")
+    if shape == "nested":
+        found["first_value"] = pl.col("credentials").list.eval(APPROVED).list.first()
+    return [one.alias(name) for name, one in found.items()]
 
-    def at(*path: str) -> pl.Expr:
-        found = pl.col(path[0])
-        for name in path[1:]:
-            found = found.struct.field(name)
-        return found
 
-    isnt = shape == "flat"
-    of = {
-        "state": () if isnt else ("attributes", "state"),
-        "metrics": () if isnt else ("attributes", "metrics"),
-        "times": () if isnt else ("attributes", "times"),
-    }
-    created, seen = at(*of["times"], "created"), at(*of["times"], "seen")
-    approved = pl.element().filter(pl.element().struct.field("status") == "approved").struct.field("key")
-    return [
-        pl.col("id"),
-        at(*of["state"][:1], "title"),
-        at(*of["state"], "severity"),
-        at(*of["metrics"], "score").cast(pl.Float64),
-        at(*of["metrics"], "count").cast(pl.Int64),
-        at(*of["state"], "open"),
-        created.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC").alias("created_at"),
-        pl.from_epoch(seen.cast(pl.Int64), "ms").dt.cast_time_unit("us").dt.replace_time_zone("UTC").alias("seen_at"),
-        (pl.col("email") if isnt else at("owner", "contact", "email")).alias("owner_email"),
-        (pl.col("team") if isnt else at("owner", "team", "name")).alias("team"),
-        *(
-            [pl.col("asset"), pl.col("region")]
-            if isnt
-            else [pl.col("tags"), pl.col("credentials").list.eval(approved).list.first().alias("first_value")]
-        ),
-    ]
+def field(name: str, *below: str) -> pl.Expr:
+    """The value at a path of a record."""
+    found = pl.col(name)
+    for one in below:
+        found = found.struct.field(one)
+    return found
 
 
 class Limit:

@@ -216,6 +216,10 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the last session")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     words = parser.parse_args()
+    if words.rounds < 1 or (words.minutes is not None and words.minutes <= 0):
+        parser.error("--rounds and --minutes are more than 0")
+    if words.records is not None and (words.records < 1_000 or words.records % 1_000):
+        parser.error("--records is a whole number of thousands, as the server has pages of a thousand")
     names = words.only or (ALL if words.all else QUICK)
     if unknown := set(names) - {*SECTIONS, "none"}:
         parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -334,8 +335,13 @@ def tell(case: Case) -> str:
 
 def main(words: Sequence[str]) -> int:
     """Compare so many cases of a seed, and say what came of them."""
-    count = int(words[0].replace("_", "")) if words else 100_000
-    seed = int(words[1]) if len(words) > 1 else Random().randrange(10**9)
+    parser = argparse.ArgumentParser(prog="just jmespath", description="Random JMESPath by Polars and by jmespath.py.")
+    parser.add_argument("cases", type=int, nargs="?", default=100_000)
+    parser.add_argument("seed", type=int, nargs="?", default=Random().randrange(10**9))
+    given = parser.parse_args(words)
+    count, seed = given.cases, given.seed
+    if count < 1:
+        parser.error("at least one case")
     sys.stdout.write(f"seed {seed}\n\n")
     said, status = ended(run(count, Random(seed)))
     sys.stdout.write(f"{said}\n")
