@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -16,6 +15,7 @@ import polars as pl
 
 from engine.app.how import How
 from engine.app.look import current_of, set_apart
+from engine.core import jsontext
 from engine.core.clock import rfc3339
 from engine.core.errors import ConfigError, Json, StorageError, nearest
 from engine.core.kinds import Rule
@@ -315,6 +315,6 @@ def _released(table: str, before: pl.DataFrame, after: pl.DataFrame) -> dict[str
 def _value(text: str | None) -> Json:
     """A key or a record as JSON; as text where it is none."""
     try:
-        return json.loads(text) if text is not None else None
-    except ValueError:
+        return jsontext.read(text.encode()) if text is not None else None
+    except jsontext.NoJson:
         return text

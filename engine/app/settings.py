@@ -162,7 +162,7 @@ def _known(what: str, names: Iterable[str], declared: Mapping[str, object]) -> N
         if name not in declared:
             raise ConfigError(
                 f'the page has no {what} "{name}"{nearest(name, list(declared))}',
-                f"it has {', '.join(declared) or 'none'}",
+                f"it has {', '.join(declared)}" if declared else f"leave it out: the page declares no {what}s",
             )
 
 

@@ -96,6 +96,7 @@ def _errors(result: Mapping[str, Json]) -> Iterator[str]:
 def _made(made: Mapping[str, Json], told: Sequence[str]) -> str:
     words = ["the version before stays"] if made["kept_previous"] else []
     words += [] if made["complete"] else ["incomplete"]
+    words += [f"{made['repeated']:,} came again"] if made["repeated"] else []
     notes = _untold(made["notes"], told)
     more = [f"and {len(notes) - MOST_GAPS:,} more"] if len(notes) > MOST_GAPS else []
     return "; ".join([*words, *map(short, notes[:MOST_GAPS]), *more])

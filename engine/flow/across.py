@@ -193,14 +193,17 @@ def missing(reference: Reference, every: Every, known: Iterable[pl.DataFrame], n
     Both are put together by their hashes, in bounded memory, and compared by value. Raises Mistake.
     """
     sorter = every.sorter(name)
-    asked = [NONE]
+    asked, kind = [NONE], None
     for frame in every.new(reference.column):
         values = _values(frame[reference.column]).unique(VALUE)
+        kind = values.schema[VALUE]
         sorter.add(values.select(HASH, VALUE, pl.lit(False).alias(THERE)))
         asked += [values[HASH]] if sorter.rows <= RUN_ROWS else []
+    if kind is None:  # no row came
+        return Missing(NONE, NONE)
     few = pl.concat(asked).unique().sort() if sorter.rows <= RUN_ROWS else None
     for frame in known:
-        _must_be_same(reference, values.schema[VALUE], frame.schema[reference.to])
+        _must_be_same(reference, kind, frame.schema[reference.to])
         there = frame.select(pl.col(reference.to).alias(VALUE)).drop_nulls().unique()
         there = there.select(_hash(there, [VALUE]), VALUE, pl.lit(True).alias(THERE))
         sorter.add(there if few is None else there.filter(among(few, there[HASH])))

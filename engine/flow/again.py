@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from engine.core import jsontext
 from engine.core.errors import CollectionError, StorageError
 from engine.core.wire import Page, Request
 from engine.flow.began import chain
 from engine.flow.ledger import Ledger
-from engine.flow.raw import Frame, Known, Meta, frame_at
+from engine.flow.raw import Frame, Known, Meta, Spot, frame_at
 from engine.flow.store import Store
 from engine.flow.unpack import answer_of, decode_of
 from engine.spec.collect import Endpoint
@@ -95,7 +94,7 @@ class Earlier:
     store: Store
     ledger: Ledger
     tool: str
-    _places: dict[str, dict[str, tuple[Path, int]]] = field(default_factory=dict)
+    _places: dict[str, dict[str, Spot]] = field(default_factory=dict)
     """Endpoint -> mark -> where its frame begins."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,10 +116,10 @@ class Earlier:
         except (OSError, StorageError):
             return None
 
-    def _look(self, name: str) -> list[tuple[str, tuple[Path, int]]]:
+    def _look(self, name: str) -> list[tuple[str, Spot]]:
         sealed = [one for one in self.ledger.collections(self.tool) if one.endpoint == name]
         whole = [one for one in sealed if one.complete]
-        found: list[tuple[str, tuple[Path, int]]] = []
+        found: list[tuple[str, Spot]] = []
         for run in chain(sealed, whole[-1]) if whole else ():
             with suppress(OSError, StorageError):  # what is not found is asked for without a condition
                 for path, at, meta in self.store.heads(name, run):

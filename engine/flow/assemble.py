@@ -20,7 +20,6 @@ from engine.flow import columns as kinds
 from engine.flow.answer import redacted
 from engine.flow.apart import Again, Apart
 from engine.flow.contracts import Breaches, Contracts
-from engine.flow.early import Place
 from engine.flow.enrich import enrich
 from engine.flow.frames import AT, Reject, batches, empty
 from engine.flow.intake import Intake, known_columns, pinned_types, whole_record
@@ -28,7 +27,7 @@ from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, finish
 from engine.flow.merge import HIDDEN, Merger
 from engine.flow.publish import PART_ROWS, Receipt
-from engine.flow.raw import Packed, split_rows
+from engine.flow.raw import Packed, Spot, split_rows
 from engine.flow.rejects import Rejects
 from engine.flow.reshape import Reshaper
 from engine.flow.slices import Array, Kept, Shapeless, Slice, Span, names_in, own, slices
@@ -153,7 +152,7 @@ class Assembly:
             packed, endpoint = read(), self.around.plan.pipeline.endpoints[name]
             yield Kept(name, run, number, packed, Array(partial(self._rows, packed, endpoint)))
 
-    def _places(self, taken: Sequence[Sealed]) -> Iterator[tuple[str, str, int, Place, Callable[[], Packed]]]:
+    def _places(self, taken: Sequence[Sealed]) -> Iterator[tuple[str, str, int, Spot, Callable[[], Packed]]]:
         """The same as endpoint, run, number, place, and what reads it as long as the next one is not asked for."""
         names = [str(name) for name in self.table.from_]
         for chained in sorted(self._as_one(taken), key=lambda every: (every[-1].run, names.index(every[-1].endpoint))):

@@ -19,10 +19,10 @@ from engine.core.errors import EngineError, Json, Mistake
 from engine.core.kinds import Rule
 from engine.core.wire import Page
 from engine.flow.columns import Wanted
-from engine.flow.frames import THREADS, Reject, Rows
+from engine.flow.frames import REFUSED, THREADS, Reject, Rows
 from engine.flow.intake import Intake, known_columns
 from engine.flow.plan import Plan
-from engine.flow.raw import Frame, Meta
+from engine.flow.raw import Frame, Meta, Spot
 from engine.flow.seal import Seal
 from engine.flow.slices import PIECE_BYTES, PIECE_ROWS, Array, Kept, Piece, Span
 from engine.flow.sort import RUN_ROWS, Moves, Sorter
@@ -30,9 +30,11 @@ from engine.spec.model import Table
 
 MOST_BYTES = 16_000_000
 """Who brings a page waits while the pages that are not read yet have so many bytes."""
-MOST_REJECTS = 10_000
-"""Of a table with more records that do not fit, or with longer ones, nothing is read early: they wait in memory."""
-Place = tuple[Path, int]
+MOST_REJECTS, MOST_REJECTED = 10_000, 16_000_000
+"""Of a table with more records that do not fit, or more characters in them, nothing is read early: they wait in memory.
+"""
+AS_KEPT = (*REFUSED, OSError, EngineError, Mistake, pl.exceptions.PanicException)
+"""What data and disks can do: who reads the kept pages meets it again."""
 
 
 class Early:
@@ -48,28 +50,31 @@ class Early:
         self._waiting: deque[tuple[EarlyTable, Piece, int]] = deque()
         self._threads: list[threading.Thread] = []
         self._is_over = False
+        self._out = 0
+        """Pieces that are handed in, and not read yet."""
+        self._defect: BaseException | None = None
         self.bytes = self.most_bytes = 0
         """Of the pages that are not read yet, now and at most."""
 
-    def hear(self, endpoint: str, place: Place, meta: Meta, page: Page) -> None:
+    def hear(self, endpoint: str, spot: Spot, meta: Meta, page: Page) -> None:
         """Take a page that was kept; waits while too much is not read yet."""
         tables = [one for one in self.tables.values() if endpoint in one.intake.table.from_ and not one.is_dropped]
         for table in tables:
             with self.changed:
-                if self.bytes >= self._most:
-                    self._hand_in(every=True)
-                self.changed.wait_for(lambda: self.bytes < self._most or self._is_over)
+                self.changed.wait_for(self._has_room)
                 if self._is_over:
                     return
-                self.bytes += table.note(endpoint, place, meta, page)
+                self.bytes += table.note(endpoint, spot, meta, page)
                 self.most_bytes = max(self.bytes, self.most_bytes)
                 self._hand_in(every=False)
 
     def finish(self) -> None:
-        """Wait until all that was heard of is read."""
+        """Wait until all that was heard of is read; raises what no data can have caused."""
         with self.changed:
             self._hand_in(every=True)
-            self.changed.wait_for(lambda: not self.bytes)
+            self.changed.wait_for(lambda: not self._out or self._is_over)
+        if self._defect:
+            raise self._defect
 
     def of(self, name: str, read: Sequence[Wanted]) -> EarlyTable | None:
         """What was read for a table, to be had once; None where that is nothing, or other columns than these."""
@@ -85,15 +90,29 @@ class Early:
             thread.join()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def _has_room(self) -> bool:
+        """Whether nobody need wait; else all is handed in, also what others noted while this thread waited."""
+        if self.bytes >= self._most and not self._is_over:
+            self._hand_in(every=True)
+        return self.bytes < self._most or self._is_over
+
     def _hand_in(self, *, every: bool) -> None:
         """Have pages read that are enough for a piece, or all."""
         for table in self.tables.values():
             if piece := table.piece(every=every):
                 self._waiting.append((table, *piece))
+                self._out += 1
                 self.changed.notify_all()
         while len(self._threads) < min(THREADS, len(self._waiting)):
-            self._threads.append(threading.Thread(target=self._work, name="early", daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._work, name="early", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads: all tables are made of what is kept
+                self._is_over, self.tables = True, {}
+                self._waiting.clear()
+                self.changed.notify_all()
+                return
+            self._threads.append(thread)
 
     def _work(self) -> None:
         while (found := self._next()) is not None:
@@ -101,9 +120,13 @@ class Early:
             try:
                 if not table.is_dropped:
                     self._take(table, table.read(piece).moved(start))
-            except BaseException:  # whatever it is, who reads the kept pages meets it again
-                table.drop()
+            except BaseException as error:
+                with self._sorting:
+                    table.drop()
+                if not isinstance(error, AS_KEPT):
+                    self._defect = error
             with self.changed:
+                self._out -= 1
                 self.bytes -= piece.size
                 self.changed.notify_all()
 
@@ -145,15 +168,15 @@ class EarlyTable:
     folder: Path
     seal: Seal
     sorter: Sorter = field(init=False)
-    pages: dict[Place, Taken] = field(default_factory=dict)
+    pages: dict[Spot, Taken] = field(init=False)
     """In the order in which they came."""
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: list[Reject] = field(init=False)
     is_dropped: bool = False
-    spans: list[Span] = field(default_factory=list)
+    spans: list[Span] = field(init=False)
     """Where the rows of the pages stand that the table is made of."""
-    records: int = 0
+    records: int = field(init=False)
     """So many are on these pages."""
-    _rejected: int = 0
+    _rejected: int = field(init=False)
     """So many characters the records have that do not fit."""
     _waiting: list[Kept] = field(default_factory=list)
     _bytes: int = 0
@@ -163,13 +186,18 @@ class EarlyTable:
     """The number of the first of these."""
 
     def __post_init__(self) -> None:
-        self.sorter = Sorter(self.folder, self.intake.table.key, seal=self.seal)
+        self._reset()
 
-    def note(self, endpoint: str, place: Place, meta: Meta, page: Page) -> int:
+    def _reset(self) -> None:
+        self.sorter = Sorter(self.folder, self.intake.table.key, seal=self.seal)
+        self.pages, self.rejects, self.spans = {}, [], []
+        self.records = self._rejected = 0
+
+    def note(self, endpoint: str, spot: Spot, meta: Meta, page: Page) -> int:
         """Take a page; gives its bytes."""
         rows = page.rows[meta.skip :]
         about = (meta.request, meta.unit, meta.page, meta.first, meta.letters)
-        self.pages[place] = Taken(self._start + self._rows, len(rows), *about)
+        self.pages[spot] = Taken(self._start + self._rows, len(rows), *about)
         kept = Kept(endpoint, "", 0, Frame(meta, page.body), Array(partial(_array, rows)))
         self._waiting.append(kept)
         self._bytes += kept.size
@@ -178,6 +206,7 @@ class EarlyTable:
 
     def piece(self, *, every: bool) -> tuple[Piece, int] | None:
         """The pages that wait, where they are enough to be read at once, with the number of their first record."""
+        every = every or self.is_dropped  # then they only leave
         if not self._waiting or not (every or self._bytes >= PIECE_BYTES or self._rows >= PIECE_ROWS):
             return None
         found = Piece(self._waiting, [], self.intake.added), self._start
@@ -192,30 +221,32 @@ class EarlyTable:
 
     def take(self, rows: Rows) -> None:
         """Take rows, and the records of which none could be made."""
+        if self.is_dropped:  # while these were read
+            return
         self.rejects += rows.rejects
         self._rejected += sum(len(one.record) for one in rows.rejects)
-        if len(self.rejects) > MOST_REJECTS or self._rejected > MOST_BYTES:
+        if len(self.rejects) > MOST_REJECTS or self._rejected > MOST_REJECTED:
             self.drop()
-        if not self.is_dropped:
+        else:
             self.sorter.add(rows.frame)
 
     def spill(self) -> None:
         """Put its rows on disk; where that refuses, forget them."""
         try:
             self.sorter.spill()
-        except (OSError, EngineError, pl.exceptions.PolarsError):
+        except AS_KEPT:
             self.drop()
 
-    def is_made_of(self, places: Iterable[tuple[str, str, int, Place]], *, exactly: bool) -> bool:
+    def is_made_of(self, places: Iterable[tuple[str, str, int, Spot]], *, exactly: bool) -> bool:
         """Whether all these pages were read, and where that is asked for no other one; then it is of these, in order.
 
-        A page is given as its endpoint, its run, its number in that, and its place.
+        A page is given as its endpoint, its run, its number in that, and where it is kept.
         """
-        starts = dict[Place, int]()
-        for endpoint, run, number, place in places:
-            if (page := self.pages.get(place)) is None:
+        starts = dict[Spot, int]()
+        for endpoint, run, number, spot in places:
+            if (page := self.pages.get(spot)) is None:
                 break
-            starts[place] = self.records
+            starts[spot] = self.records
             self.spans.append(page.span(self.records, endpoint, run, number))
             self.records += page.rows
         else:
@@ -225,17 +256,16 @@ class EarlyTable:
         self.drop()
         return False
 
-    def _number(self, starts: Mapping[Place, int]) -> None:
-        self.sorter.moves = moves = Moves.of([(page.start, starts.get(place)) for place, page in self.pages.items()])
+    def _number(self, starts: Mapping[Spot, int]) -> None:
+        self.sorter.moves = moves = Moves.of([(page.start, starts.get(spot)) for spot, page in self.pages.items()])
         if moves:
             found = ((one, moves.of_one(one.at)) for one in self.rejects)
             self.rejects = [replace(one, at=at) for one, at in found if at is not None]
 
     def drop(self) -> None:
-        """Forget all of it."""
+        """Forget all of it; no other thread may take or spill rows meanwhile."""
         self.is_dropped = True
-        self.pages, self.rejects = {}, []
-        self.__post_init__()
+        self._reset()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -14,8 +14,8 @@ import polars as pl
 from engine.core import jsontext, select
 from engine.core.errors import Json
 from engine.flow.columns import TYPES, Reading, Wanted, text_of, typed
-from engine.flow.raw import FIELDS, ROWS
-from engine.flow.slices import PIECE_ROWS, Array, Piece, Shapeless, Slice, own
+from engine.flow.raw import ROWS
+from engine.flow.slices import OBJECT, PIECE_ROWS, Array, Piece, Shapeless, Slice
 from engine.flow.ways import Way, Ways
 from engine.spec.model import RAW
 
@@ -24,8 +24,9 @@ AT = " at"
 
 No column that a page names begins with a space, nor does that of another number of ours.
 """
+BESIDE = '" at"'
+"""The same beside the fields of records, where no field is of this name: one with a quote is never read by Polars."""
 BATCH_ROWS, BATCH_BYTES = 50_000, 32_000_000
-OBJECT = ord("{")
 FEW = 16
 """So many records are looked at one by one rather than halved once more."""
 THREADS = 2
@@ -159,7 +160,7 @@ class Reader:
         for name, path in way.texts.items():
             series.append(pl.Series(name, [_decoded(raw) for raw in select.raw_reader(path)(body)], dtype=pl.String))
         if self._raw:
-            series.append(pl.Series(RAW, [_whole(piece, at) for at in range(len(piece.rows))], dtype=pl.String))
+            series.append(pl.Series(RAW, [piece.whole(at) for at in range(len(piece.rows))], dtype=pl.String))
         if way.slow:
             records = [_with(jsontext.read(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
             for column in way.slow:
@@ -183,7 +184,7 @@ class Reader:
             return beside
         fields = pl.concat([one.fields for one in many])
         # The number of arrival stands beside them for those that are the same in all rows.
-        texts = fields.with_columns(beside[AT]).select([AT, *way.exprs])
+        texts = fields.with_columns(beside[AT].alias(BESIDE)).select([pl.col(BESIDE).alias(AT), *way.exprs])
         asked = [self._asked(texts, name, doubt, many) for name, doubt in way.doubts.items()]
         return texts.with_columns(asked).drop(way.doubts.values()).hstack(beside.drop(AT))
 
@@ -237,6 +238,7 @@ class Reader:
         texts: dict[str, list[object]] = {column.name: [] for column in self._reading.wanted}
         places: list[int] = []
         rejects: list[Reject] = []
+        alone: list[pl.DataFrame] = []
         for at, row in enumerate(piece.rows):
             if isinstance(row, Shapeless):
                 rejects.append(Reject(piece.start + at, "rows", None, None, row.says, _text(row[1:])))
@@ -244,15 +246,15 @@ class Reader:
             try:
                 record = _with(jsontext.read(row), piece.added, at)
             except jsontext.NoJson as error:
-                rejects.append(
-                    Reject(piece.start + at, "type", None, None, f"the record is no JSON: {error}", _text(row))
-                )
+                one = self._alone(piece.part(at, at + 1), f"the record is no JSON: {error}")
+                alone.append(one.frame)
+                rejects += one.rejects
                 continue
             if not isinstance(record, dict) and not self._takes_any:
                 says = "the record is no object, so it has no fields"
                 rejects.append(Reject(piece.start + at, "type", None, _text(row), says, _text(row)))
                 continue
-            found, refused = self._texts_by_hand(record, _whole(piece, at) if self._raw else None)
+            found, refused = self._texts_by_hand(record, piece, at)
             if refused:
                 column, says = refused
                 value, key = _shown(record, column), self._key_of(found)
@@ -263,7 +265,17 @@ class Reader:
                 texts[name].append(text)
         series = [pl.Series(c.name, texts[c.name], dtype=_text_type(c)) for c in self._reading.wanted]
         rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), [piece])
-        return Rows(rows.frame, rejects + rows.rejects)
+        frame = pl.concat([rows.frame, *alone]).sort(AT) if alone else rows.frame
+        return Rows(frame, rejects + rows.rejects)
+
+    def _alone(self, piece: Slice, says: str) -> Rows:
+        """A record that jmespath.py cannot read; Polars may, where what is wrong is in no field that is wanted."""
+        try:
+            return self._cast(self._texts_of([self._parsed(piece)]), [piece])
+        except REFUSED:
+            return Rows(
+                empty(self._reading.wanted), [Reject(piece.start, "type", None, None, says, _text(piece.rows[0]))]
+            )
 
     def _key_of(self, texts: Mapping[str, object]) -> str | None:
         """The key of a record of which only some columns could be read."""
@@ -273,16 +285,25 @@ class Reader:
         frame = pl.DataFrame([pl.Series(c.name, [texts[c.name]], dtype=_text_type(c)) for c in wanted])
         return key_texts(frame.select(typed(c).alias(c.name) for c in wanted), self._key)[0] if wanted else None
 
-    def _texts_by_hand(self, record: Json, raw: str | None) -> tuple[dict[str, object], tuple[Wanted, str] | None]:
+    def _texts_by_hand(
+        self, record: Json, piece: Slice, at: int
+    ) -> tuple[dict[str, object], tuple[Wanted, str] | None]:
         found: dict[str, object] = {}
         refused: tuple[Wanted, str] | None = None
         for column in self._reading.wanted:
             try:
-                value = select.compile(column.path).search(record)
-                found[column.name] = raw if column.name == RAW else text_of(value, column.type)
+                found[column.name] = self._text_by_hand(column, record, piece, at)
             except select.SelectError as error:
                 refused = refused or (column, f"{column.name} is declared {column.type}: {error}")
         return found, refused
+
+    def _text_by_hand(self, column: Wanted, record: Json, piece: Slice, at: int) -> object:
+        if column.name == RAW:
+            return piece.whole(at)
+        if path := self._ways.texts.get(column.name):  # as it was sent, whatever records it is read with
+            [raw] = select.raw_reader(path)(b"[%b]" % select.paired(piece.rows[at]))
+            return _decoded(raw)
+        return text_of(select.compile(column.path).search(record), column.type)
 
 
 def batches(reader: Reader, pieces: Iterable[Piece], look: Callable[[Slice], None] | None = None) -> Iterator[Rows]:
@@ -343,17 +364,6 @@ def key_texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
 
 def _with(record: Json, added: Mapping[str, Sequence[Json]], at: int) -> Json:
     return {**record, **{name: values[at] for name, values in added.items()}} if isinstance(record, dict) else record
-
-
-def _whole(piece: Slice, at: int) -> str:
-    """The JSON of a record as it was kept, with what was added; of an element inside a record, without its parent."""
-    row = select.paired(bytes(piece.rows[at]))
-    if row[0] != OBJECT or not (piece.added or piece.inside):
-        return row.decode()
-    fields = {**FIELDS.decode(row), **{name: values[at] for name, values in piece.added.items()}}
-    if piece.inside:
-        fields = {name: value for name, value in fields.items() if own(name)}
-    return msgspec.json.encode(fields).decode()
 
 
 def _texts(values: Sequence[Json]) -> list[str | None]:

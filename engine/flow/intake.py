@@ -29,7 +29,11 @@ class Intake:
     """`run.*` and `param.*` as SQL sees them."""
 
     def ready(self) -> Intake:
-        """The same with all settled that threads would settle more than once. Raises Mistake."""
+        """The same with all settled that threads would settle more than once. Raises Mistake.
+
+        What they meet later may be settled by two at once, for a cached property has no lock from Python 3.12 on: they
+        find the same, as it rests on nothing that changes.
+        """
         _ = self.reader, self.types, self.where
         return self
 

@@ -14,7 +14,7 @@ from engine.core.errors import Json
 from engine.core.window import Window
 from engine.core.wire import Page, Request
 from engine.flow import answer
-from engine.flow.raw import Frame, Meta, frame_at, rows_in
+from engine.flow.raw import Frame, Meta, Spot, frame_at, rows_in
 from engine.flow.seal import PLAIN, Seal
 from engine.flow.store import Place
 from engine.flow.unpack import answer_of
@@ -29,8 +29,7 @@ class Kept(Page):
     """An answer that was kept before: what its paginator found in it then holds, as its body may have lost that."""
 
     meta: Meta = field(default_factory=lambda: Meta(0, "", "", 0.0))
-    place: tuple[Path, int] = (Path(), 0)
-    """Its segment, and where in it its frame begins."""
+    place: Spot = (Path(), 0)
 
 
 @dataclass

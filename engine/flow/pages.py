@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from engine.core import jsontext
 from engine.core.errors import Json
@@ -11,14 +10,14 @@ from engine.core.wire import Page
 from engine.flow.answer import redacted, times
 from engine.flow.kept import digests_of, shortened
 from engine.flow.paging import Turn
-from engine.flow.raw import Meta
+from engine.flow.raw import Meta, Spot
 from engine.spec.collect import Endpoint
 
-Hears = Callable[[str, tuple[Path, int], Meta, Page], None]
+Hears = Callable[[str, Spot, Meta, Page], None]
 """Who is told of kept pages: the endpoint, where the page is kept, what is known of it, and the page."""
 
 
-def deaf(endpoint: str, place: tuple[Path, int], meta: Meta, page: Page) -> None:
+def deaf(endpoint: str, place: Spot, meta: Meta, page: Page) -> None:
     """Hears nothing."""
 
 

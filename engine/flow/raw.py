@@ -29,6 +29,8 @@ SYNC_SECONDS = 1.0
 """After a power cut at most so much is asked for again."""
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+Spot = tuple[Path, int]
+"""A segment, and where in it a frame begins."""
 
 
 class Known(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -127,4 +127,5 @@ def _told(outcome: Outcome) -> str:
     are = "row is" if outcome.waived == 1 else "rows are"
     rows += [f"{outcome.waived:,} {are} waived"] if outcome.waived else []
     said = filter(None, [", ".join(rows), outcome.verdict or outcome.says])
-    return f"{outcome.rule} ({outcome.level}): {': '.join(said)}"
+    tolerated = ", tolerated" if outcome.level == "error" and outcome.failed and outcome.passed else ""
+    return f"{outcome.rule} ({outcome.level}{tolerated}): {': '.join(said)}"

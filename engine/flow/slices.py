@@ -10,9 +10,9 @@ from functools import cached_property
 from itertools import chain
 from typing import ClassVar, overload
 
-from engine.core import select
+from engine.core import jsontext, select
 from engine.core.errors import Json
-from engine.flow.raw import ROWS, Frame, Packed, names_of
+from engine.flow.raw import FIELDS, ROWS, Frame, Packed, names_of
 
 LEAST_BYTES, SLICE_BYTES, MOST_BYTES = 200_000, 1_000_000, 2_000_000
 """A page between the first and the last is read as it is; smaller ones are joined, bigger ones split."""
@@ -22,6 +22,10 @@ PIECE_ROWS = 20_000
 """Of records in memory; how many a kept page holds is known when it was read."""
 FIRST_BYTES = 20_000
 """The first record of a page is sought in so many."""
+
+
+OBJECT = ord("{")
+"""What the JSON of an object begins with."""
 
 
 class Shapeless(bytes):
@@ -147,6 +151,16 @@ class Slice:
         """The records from the first until the last."""
         added = {name: values[first:last] for name, values in self.added.items()}
         return replace(self, start=self.start + first, rows=self.rows[first:last], added=added)
+
+    def whole(self, at: int) -> str:
+        """The JSON of a record as it was kept, with what was added; of an element in a record, without its parent."""
+        row = select.paired(bytes(self.rows[at]))
+        if row[0] != OBJECT or not (self.added or self.inside):
+            return row.decode()
+        fields = {**FIELDS.decode(row), **{name: values[at] for name, values in self.added.items()}}
+        if self.inside:
+            fields = {name: value for name, value in fields.items() if own(name)}
+        return jsontext.write(fields).decode()
 
     def parts(self) -> Iterator[Slice]:
         """The same in slices that are parsed best, each of at least one record."""

@@ -107,6 +107,11 @@ class Sorter:
         """How many rows are in memory."""
         return sum(frame.height for frame in self._waiting)
 
+    @property
+    def drops(self) -> bool:
+        """Whether any row that was taken counts no more."""
+        return self.moves is not None and self.moves.by.null_count() > 0
+
     def take(self, files: Sequence[Path]) -> None:
         """Take files of rows that were there before, sorted by the key and free of arrival numbers.
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from engine.core.errors import Stopped, StorageError
 from engine.flow.lease import Fence
-from engine.flow.raw import Frame, Meta, Packed, Segment, frame_at, heads, packed_at, storage_error
+from engine.flow.raw import Frame, Meta, Packed, Segment, Spot, frame_at, heads, packed_at, storage_error
 from engine.flow.seal import PLAIN, Seal
 from engine.flow.writing import read_json, replace_json, sync_folder
 
@@ -62,9 +62,7 @@ class Store:
         """
         return ((run, number, read().opened()) for run, number, _, read in self.placed(endpoint, runs))
 
-    def placed(
-        self, endpoint: str, runs: Sequence[str]
-    ) -> Iterator[tuple[str, int, tuple[Path, int], Callable[[], Packed]]]:
+    def placed(self, endpoint: str, runs: Sequence[str]) -> Iterator[tuple[str, int, Spot, Callable[[], Packed]]]:
         """The same with the place of each page, and what reads it as long as the next one is not asked for."""
         with ExitStack() as stack:
             files: dict[Path, BinaryIO] = {}
@@ -84,7 +82,7 @@ class Store:
 
     def _places(
         self, endpoint: str, run: str | Sequence[str], stack: ExitStack, files: dict[Path, BinaryIO]
-    ) -> Iterator[tuple[str, list[tuple[Path, int]]]]:
+    ) -> Iterator[tuple[str, list[Spot]]]:
         """Every unit with the segments of its pages and where they begin; `files` are open as long as `stack` is."""
         found: dict[str, list[Where]] = {}
         whole: dict[str, int] = {}
@@ -184,7 +182,7 @@ def fence_of(segment: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _flat(units: Iterable[tuple[str, list[tuple[Path, int]]]]) -> Iterator[tuple[Path, int]]:
+def _flat(units: Iterable[tuple[str, list[Spot]]]) -> Iterator[Spot]:
     return (place for _, places in units for place in places)
 
 

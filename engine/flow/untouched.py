@@ -15,7 +15,13 @@ Stays = tuple[Path, Key | None, Key | None]
 
 
 def pieces(sorter: Sorter, there: Mapping[Path, object]) -> Iterator[pl.DataFrame | Path]:
-    """All rows in key order; instead of those in a file of these that stays as it is, the file."""
+    """All rows in key order; instead of those in a file of these that stays as it is, the file.
+
+    A row that was read early and dropped lies in its run all the same, where it would touch a file. A table that goes
+    on with files takes all pages that were read, or none: `EarlyTable.is_made_of`, exactly.
+    """
+    if sorter.drops:
+        there = {}
     if sorter.waiting:
         sorter.spill()
     files = [run for run in sorter.runs if run.path in there]

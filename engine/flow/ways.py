@@ -94,6 +94,11 @@ class Ways:
         """Whether Polars refused what the guards let pass, so that they look at all of it."""
         self._presumes = any(column.presumes for column in first.columns.values())
 
+    @property
+    def texts(self) -> Mapping[str, tuple[str, ...]]:
+        """json column -> the plain path of its bytes, whichever the way."""
+        return self._first.texts
+
     @cached_property
     def _plain(self) -> Way:
         return Way(reading(self._wanted, presuming=False, added=self._added), self._added)
@@ -132,6 +137,6 @@ class Ways:
 def _fits(way: Way, body: bytes, *, whole: bool) -> bool:
     try:
         way.check(body, whole=whole)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         return False
     return True

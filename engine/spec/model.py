@@ -137,7 +137,9 @@ class Table(Model):
     sql: Query | None = Field(None, description="Or: one SELECT over other tables.")
     doc: str = Field("", description="What one row is.")
     key: Annotated[list[ColumnName], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = Field(
-        [], description="The columns that name a row; rows are sorted by them."
+        [],
+        description="The columns that name a row; rows are sorted by them. A row that comes again, equal in all "
+        "columns, counts once, and the run says how many did.",
     )
     mode: Literal["replace", "upsert", "append"] | None = Field(
         None,

@@ -37,14 +37,17 @@ KIND_SAYS = {
     "outputs": "What comes out: the word below the name of a report.",
 }
 COLUMN_TYPES = {
-    "string": "Text. Numbers and booleans are taken by their source text.",
+    "string": 'Text; half of a surrogate pair (`"\\ud800"`), which no text can hold, is U+FFFD. A JSON number is its '
+    "value written plainly: 1.10 is `1.1`, 1E5 is `100000`, 12345678901234567890.10 is `12345678901234567000`, -0.0 is "
+    "`-0`. With a fraction or an exponent it has the 17 digits of a float, a whole number has all of its digits; type "
+    "`json` keeps what was sent. true is `true`.",
     "integer": "A whole number of 64 bits; from text as well.",
-    "float": "A number of 64 bits; from text as well.",
+    "float": "A number of 64 bits, which holds every whole number up to 2^53 and not all beyond; from text as well.",
     "boolean": "true or false; from text as well.",
     "datetime": "A time in UTC, to the microsecond: RFC 3339 (without an offset it is UTC), or a number with `unit`.",
     "date": "A day: `2026-01-31`.",
-    "list": "A list of texts.",
-    "json": "Any value, kept as its JSON text.",
+    "list": "A list of texts; its elements are taken as those of `string`.",
+    "json": "Any value, kept as its JSON text; with a plain path such as `fields.size` it is the text that was sent.",
 }
 PARAM_TYPES = {
     "string": "Text.",

@@ -146,6 +146,12 @@ def test_a_param_that_the_page_does_not_have_is_refused(tmp_path: Path, source: 
         _settled(tmp_path, {"tenant": {"default": "x"}}, **{source: {"tennant": "y"}})
 
 
+def test_a_param_of_a_page_without_any_is_to_be_left_out(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        _settled(tmp_path, given={"foo": "1"})
+    assert "leave it out: the page declares no params" == raised.value.fix
+
+
 # --- choices and paths
 
 

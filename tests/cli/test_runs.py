@@ -26,6 +26,11 @@ def test_run_shows_endpoints_tables_reports_and_what_to_do_next(desk: Desk) -> N
         assert said in screen
 
 
+def test_rows_that_came_again_are_told_beside_their_table(desk: Desk) -> None:
+    desk.shop.things.insert(1, desk.shop.things[0])
+    assert "things 2 1 1 came again" in " ".join(desk.engine("run", "shop").stdout.split())
+
+
 def test_run_says_each_endpoint_and_table_once_on_standard_error(desk: Desk) -> None:
     lines = desk.engine("run", "shop").stderr.splitlines()
     assert ["things: 2 pages, 3 records"] == [line for line in lines if line.startswith("things:")]

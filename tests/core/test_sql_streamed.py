@@ -31,8 +31,24 @@ AS_THEY_COME = [
     "SELECT count(*) AS c FROM (SELECT team FROM t ORDER BY n % 3 LIMIT 5) AS k",
     "WITH k AS (SELECT team, n FROM t ORDER BY n % 3 LIMIT 5) SELECT team, count(*) AS c FROM k GROUP BY team",
     "WITH k AS (SELECT team, sum(score) AS s FROM t GROUP BY team) SELECT count(*) AS c FROM k WHERE s > 5",
+    "SELECT n, sum(n) OVER (ORDER BY team ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS s FROM t",
+    "SELECT team, count(*) AS c, max(count(*)) OVER (ORDER BY team) AS most FROM t GROUP BY team",
     "SELECT team, count(*) AS c FROM (SELECT team, row_number() OVER (ORDER BY big) AS r FROM t) AS k GROUP BY team",
 ]
+
+RUNNING = "(ORDER BY team ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+GROUPS = "SELECT team, n % 500 AS k, count(*) AS c FROM t GROUP BY team, n % 500"
+STEADY = [
+    f"SELECT a.n, sum(a.n) OVER {RUNNING.replace('team', 'a.team')} AS s FROM t AS a JOIN t AS b ON a.n = b.n",
+    f"SELECT k, sum(k) OVER {RUNNING} AS s FROM ({GROUPS}) AS g",
+    f"WITH g AS ({GROUPS}) SELECT t.n, row_number() OVER (ORDER BY g.team) AS r FROM g JOIN t ON t.n = g.k",
+    "WITH g AS (SELECT DISTINCT team, n % 500 AS k FROM t) SELECT k, lag(k) OVER (ORDER BY team) AS s FROM g",
+    f"WITH g AS ({GROUPS}) SELECT team, array_agg(k ORDER BY c) AS s FROM g GROUP BY team",
+    f"WITH g AS ({GROUPS} ORDER BY team LIMIT 9) SELECT sum(k) AS s FROM g",
+    f"SELECT team, n % 500 AS k, sum(count(*)) OVER {RUNNING} AS s FROM t GROUP BY team, n % 500",
+    "SELECT team, n % 500 AS k, row_number() OVER (ORDER BY count(*)) AS r FROM t GROUP BY 1, 2",
+]
+"""Their windows, lists and limits meet equal rows of joins and groups, which come in any order."""
 
 
 def _build(text: str) -> tuple[pl.LazyFrame, set[str]]:
@@ -51,3 +67,14 @@ def test_what_groups_rows_in_whatever_order_is_streamed_to_the_same_rows(text: s
 @pytest.mark.parametrize("text", AS_THEY_COME)
 def test_what_may_tell_the_order_of_rows_is_not_streamed(text: str) -> None:
     assert {"groups"} != _build(text)[1]
+
+
+@pytest.mark.parametrize("text", STEADY)
+def test_a_query_gives_the_same_rows_each_time(text: str) -> None:
+    first = run(text, {"t": ROWS}, {}).rows()
+    assert [first] * 3 == [run(text, {"t": ROWS}, {}).rows() for _ in range(3)]
+
+
+def test_ranks_of_groups_stay_those_of_their_own_order() -> None:
+    text = "SELECT n % 4 AS k, rank() OVER (ORDER BY count(*)) AS r FROM t GROUP BY n % 4"
+    assert [(0, 1), (1, 1), (2, 1), (3, 1)] == run(text, {"t": ROWS}, {}).rows()

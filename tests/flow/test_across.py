@@ -170,6 +170,13 @@ def test_of_a_table_that_grows_only_what_came_now_is_looked_for(tmp_path: Path) 
         assert missing(REFERENCE, every, [pl.DataFrame({"id": ["here"]})]).hashes.is_empty()
 
 
+@pytest.mark.parametrize("came", [[], [pl.DataFrame(schema={"name": pl.String})]], ids=["no frame", "an empty frame"])
+def test_of_a_table_to_which_no_row_came_nothing_is_missing(tmp_path: Path, came: list[pl.DataFrame]) -> None:
+    every = replace(_every(pl.DataFrame({"name": ["old"]}), tmp_path), new=lambda _: came)
+    found = missing(REFERENCE, every, [pl.DataFrame({"id": ["a"]})])
+    assert [False] == found.rows(_texts(["old"])).to_list()
+
+
 def test_rows_that_got_another_number_repeat_by_that_and_those_that_were_dropped_not_at_all() -> None:
     with _sorted([(1, "a", 1.0), (2, "b", 1.0), (3, "b", 1.0), (4, "a", 1.0)], each=2) as sorter:
         sorter.moves = Moves.of([(0, 1), (1, None), (2, 2), (3, 0)])

@@ -82,6 +82,14 @@ def test_what_is_no_finite_number_is_refused(text: str) -> None:
     assert [1.5, REFUSED, 2.5] == _sent("float", "1.5", text, "2.5")
 
 
+def test_a_number_is_the_text_of_its_value_and_as_json_the_text_that_was_sent() -> None:
+    sent = ("1.10", "1E5", "12345678901234567890.10", "-0.0", "12345678901234567890123")
+    plainly = ["1.1", "100000", "12345678901234567000", "-0", "12345678901234567890123"]
+    assert plainly == _sent("string", *sent)
+    assert [[one] for one in plainly] == _sent("list", *(f"[{one}]" for one in sent))
+    assert [*sent] == _sent("json", *sent)
+
+
 def test_booleans_are_true_or_false() -> None:
     assert [True, False, True, None] == _sent("boolean", "true", "false", '"true"', "null")
 

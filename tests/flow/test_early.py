@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,11 @@ from typing import Any
 import pytest
 
 from engine.app import Engine
-from engine.app.engine import registry
 from engine.core.errors import Stopped
 from engine.core.events import Event, PageKept, TableStarted
-from engine.core.wire import Page, Request
-from engine.flow.early import MOST_REJECTS, Early, intakes
-from engine.flow.intake import Intake
-from engine.flow.plan import Settings, plan
-from engine.flow.raw import Meta, heads, rows_in
+from engine.flow.raw import heads
 from engine.flow.report import Result
-from engine.flow.seal import PLAIN, new_key
-from engine.spec.model import Pipeline
+from engine.flow.seal import new_key
 from tests.flow.desk import Desk, Tiny
 from tests.vendors.server import Answer, Asked
 
@@ -287,99 +280,6 @@ def test_nothing_is_left_behind_by_a_run_that_is_stopped(twins: Twins, vendor: T
         _run(twins.early, twins.early.page(THINGS, tables={"things": TABLE}), _stop)
     assert [] == [thread.name for thread in threading.enumerate() if thread.name == "early"]
     assert [] == list(twins.early.storage.rglob(".scratch-*"))
-
-
-# --- what waits to be read
-
-
-class Held(Sequence[bytes]):
-    """Records that nobody can read before so many bytes wait."""
-
-    def __init__(self, early: Early, rows: Sequence[bytes]) -> None:
-        self._early, self._rows = early, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, at: Any) -> Any:
-        return Held(self._early, self._rows[at]) if isinstance(at, slice) else self._rows[at]
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self._early.changed:
-            self._early.changed.wait_for(lambda: self._early.most_bytes >= MOST)
-        return iter(self._rows)
-
-
-MOST = 50_000
-
-
-def _intakes(endpoints: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Intake]:
-    page = {"version": 1, "tool": "acme", "connection": {"base_url": "http://127.0.0.1:9"}, "endpoints": endpoints}
-    pipeline = Pipeline.model_validate({**page, "tables": {"things": table}}, context={"registry": registry()})
-    return intakes(plan(pipeline, Settings({})), {}, {})
-
-
-def _early(folder: Path) -> Early:
-    return Early(_intakes(THINGS, TABLE), folder, PLAIN, most=MOST)
-
-
-def test_who_brings_pages_waits_where_they_are_read_slowly(tmp_path: Path) -> None:
-    early = _early(tmp_path / "early")
-    body = json.dumps(_rows(*range(40))).encode()
-    rows = Held(early, rows_in(body, "@") or [])
-    page = Page(Request("GET", "/things"), 200, {}, body, rows)
-    for number in range(200):
-        early.hear("things", (tmp_path, number), Meta(number, "GET /things", "", 0.0), page)
-    early.finish()
-    early.close()
-    assert MOST <= early.most_bytes < MOST + len(body)
-    assert 8_000 == early.tables["things"].sorter.rows
-
-
-def _heard(early: Early, folder: Path, rows: Rows) -> None:
-    body = json.dumps(rows).encode()
-    page = Page(Request("GET", "/things"), 200, {}, body, rows_in(body, "@") or [])
-    early.hear("things", (folder, 0), Meta(0, "GET /things", "", 0.0), page)
-    early.finish()
-    early.close()
-
-
-def _is_there(early: Early) -> bool:
-    return early.of("things", early.tables["things"].intake.read) is not None
-
-
-@pytest.mark.parametrize("is_full", [False, True])
-@pytest.mark.parametrize("rows", ["of its own", "of all"])
-def test_what_a_full_disk_refuses_is_dropped(tmp_path: Path, rows: str, is_full: bool) -> None:
-    early = _early(tmp_path / "early")
-    if is_full:
-        (tmp_path / "early").touch()
-    early.tables["things"].sorter.run_rows = 5 if rows == "of its own" else 10
-    _heard(early, tmp_path, _rows(*range(9)))
-    if rows == "of all":
-        early.tables["things"].spill()
-    assert is_full != _is_there(early)
-
-
-def test_a_table_with_very_many_records_that_do_not_fit_is_dropped(tmp_path: Path) -> None:
-    early = _early(tmp_path / "early")
-    _heard(early, tmp_path, [{"id": "a", "n": "x"}] * (MOST_REJECTS + 1))
-    assert not _is_there(early)
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "table"),
-    [
-        ({}, {"columns": {"id": "id"}}),
-        ({}, {"other_columns": "raw"}),
-        ({}, {"rows": [{"each": "parts"}]}),
-        ({"redact": [{"path": "secret"}]}, {}),
-    ],
-)
-def test_tables_that_rest_on_more_than_declared_columns_are_not_read_early(
-    endpoint: Mapping[str, Any], table: Mapping[str, Any]
-) -> None:
-    assert {} == _intakes({"things": {"get": "/things", **endpoint}}, {**TABLE, **table})
 
 
 @pytest.mark.slow

@@ -82,8 +82,11 @@ def test_each_answer_behind_early_hints_goes_to_who_asked_for_it(desk: Desk) -> 
         (b"X-A: 1\r\nx-a: 2\r\n", [("X-A", "1"), ("x-a", "2")]),
         (b"X-A:1 \t\r\nX-Empty:\r\n", [("X-A", "1"), ("X-Empty", "")]),
         (b"X-A: 1\r\n and 2\r\n\tand 3\r\nX-B: 4\n", [("X-A", "1 and 2 and 3"), ("X-B", "4")]),
-        (b" what goes on with nothing\r\nno header\r\nX-A: a:b\r\n", [("no header", ""), ("X-A", "a:b")]),
+        (b" what goes on with nothing\r\nno header\r\nX-A: a:b\r\n", [("X-A", "a:b")]),
+        (b"X-A: 1\r\nno header\r\n goes on\r\n: no name\r\nX-B: 2\r\n", [("X-A", "1"), ("X-B", "2")]),
         (b"X-A: \xe9\r\n", [("X-A", "é")]),
+        ("X-A: Å\r\nX-B: \u00e0 \r\n goes on à\r\n".encode(), [("X-A", "Ã\x85"), ("X-B", "Ã\xa0 goes on Ã\xa0")]),
+        (b"X-A: \x1c1\x1f\r\n", [("X-A", "\x1c1\x1f")]),
     ],
 )
 def test_headers_are_read_line_by_line(lines: bytes, found: list[tuple[str, str]]) -> None:
@@ -95,6 +98,8 @@ def test_headers_are_read_line_by_line(lines: bytes, found: list[tuple[str, str]
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", 5, False, False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n", None, True, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n", None, True, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 19 + b"\r\n", int("9" * 19), False, False),
         (b"HTTP/1.1 200 OK\r\n", None, True, False),
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n", 5, True, False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n", 5, True, False),
@@ -114,6 +119,8 @@ def test_the_head_says_where_the_answer_ends(head: bytes, length: int | None, en
     [
         (b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 100 + b"\r\n", HTTPException),
         (b"HTTP/1.1 200 OK\r\nX-A: " + b"1" * 70_000 + b"\r\n\r\n", HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"1" * 20 + b"\r\n\r\n", HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"1" * 5_000 + b"\r\n\r\n", HTTPException),
         (b"HTTP/2.0 200 OK\r\n\r\n", UnknownProtocol),
     ],
 )

@@ -127,6 +127,11 @@ def test_a_body_may_end_with_the_connection() -> None:
     assert b"[1]" == _page(talk).body
 
 
+@pytest.mark.parametrize("said", [b"Content-Length: 3, 3", b"Content-Length: 3\r\nContent-Length: 3"])
+def test_a_length_said_twice_is_one(said: bytes) -> None:
+    assert b"[1]" == _page(answering(OK + said + b"\r\nConnection: close\r\n\r\n[1]")).body
+
+
 def test_what_only_says_that_an_answer_will_come_is_passed_over() -> None:
     interim = b"HTTP/1.1 100 Continue\r\nLink: </style.css>\r\n\r\n"
     assert b"[1]" == _page(answering(interim + interim + json_answer(b"[1]"))).body
@@ -152,6 +157,9 @@ CUT = [
     b"",
     b"SSH-2.0-OpenSSH_9\r\n",
     OK + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
+    OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n[1]",
+    OK + b"Content-Length: 3, 4\r\n\r\n[1]",
+    OK + b"Content-Length: " + b"3" * 5_000 + b"\r\n\r\n[1]",
 ]
 
 

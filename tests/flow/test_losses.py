@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.flow.columns import Wanted, reading, typed
 from engine.flow.frames import AT, Reader, Rows, batches
 from engine.flow.raw import Frame, Meta
 from engine.flow.slices import Array, Kept, Slice, slices
+from engine.spec.model import RAW
 from tests.flow.reading import REFUSED
 
 WANTED = [
@@ -188,6 +189,76 @@ def test_slices_of_any_size_hold_the_rows_of_their_records(
 def _by_jmespath(wanted: list[Wanted], text: bytes, at: int) -> Rows:
     slow = type(reading(wanted))(wanted, {}, {}, {}, {column.name: "told so" for column in wanted})
     return Reader(slow, (), frozenset()).read(Slice(at, [text], {}))
+
+
+# --- whatever records it is read with: a row is the one that its record gives alone
+
+SENT = [
+    Wanted("id", "id", "string"),
+    Wanted("v", "v", "json"),
+    Wanted("c", "v.c", "json"),
+    Wanted("text", "v.c", "string"),
+    Wanted("made", "{c: v.c, id: id}", "json"),
+    Wanted("values", "v.list", "list"),
+    Wanted("all", "v.*", "json"),
+    Wanted(RAW, "@", "json"),
+]
+SPELLINGS = st.sampled_from(
+    ["1.10", "12345678901234567890.5", "1e22", "-0.0", "-0", "9" * 30, '"\\u00e9"', "null", '{ "x" : 1.10}', "[ 1.0 ]"]
+)
+SAID = st.builds('{{"id":{}, "v": {{"c": {},"list":[{}, 1.10 ]}} }}'.format, SPELLINGS, SPELLINGS, SPELLINGS)
+BAD = st.sampled_from(['{"id":{"x":1},"v":1}', "5", "null", '{"id":[1]}', '{"v":1e400}'])
+
+
+def _row_of(rows: Rows, at: int) -> Any:
+    found = rows.frame.filter(pl.col(AT) == at).drop(AT).rows() or [
+        (one.column, one.value, one.record) for one in rows.rejects if one.at == at
+    ]
+    return repr(found)
+
+
+@settings(max_examples=40)
+@given(
+    records=st.lists(SAID | BAD, min_size=1, max_size=6),
+    wanted=st.lists(st.sampled_from(SENT), min_size=1, unique=True),
+)
+def test_a_record_is_read_among_others_as_alone(records: list[str], wanted: list[Wanted]) -> None:
+    rows = _read(wanted, _page(*records))
+    alone = [_row_of(_read(wanted, _page(one)), 0) for one in records]
+    assert alone == [_row_of(rows, at) for at in range(len(records))]
+
+
+def test_what_only_some_readers_can_read_is_kept_also_beside_a_record_that_is_no_row() -> None:
+    for records in (['{"v":1e400}'], ['{"v":1e400}', "5"], ["5", '{"v":1e400}']):
+        assert ["1e400"] == _read([SENT[1]], _page(*records)).frame["v"].to_list()
+
+
+def test_json_beside_a_record_that_does_not_fit_is_kept_as_it_was_sent() -> None:
+    sent = '{"c": 12345678901234567890.5,  "d":"\\u00e9"}'
+    good = [_page(*[f'{{"id":"x","v":{sent}}}'] * 50, number=number) for number in range(2)]
+    bad = _page(f'{{"id":"x","v":{sent}}}', '{"id":{"x":1},"v":1}', number=2)
+    for pages in ([*good, bad], [bad, *good], [good[0], bad, good[1]]):
+        assert [sent] * 101 == _read(SENT[:2], *pages).frame["v"].to_list()
+
+
+def test_fields_that_are_called_as_ours_are_read() -> None:
+    pages = [_page('{" at": "x", "id": "p"}'), _page('{" at": "y", "id": "q"}', number=1)]
+    wanted = [Wanted("at", '" at"', "string"), Wanted("both", 'join(`-`, [" at", id])', "string")]
+    assert [("x", "x-p"), ("y", "y-q")] == _read(wanted, *pages).frame.select("at", "both").rows()
+
+
+@pytest.mark.parametrize("other", ["null", "5", '"x"', "true", "[]", '[{"id": 2}, {"id": 3}]'])
+def test_of_an_array_polars_gives_as_many_rows_as_it_has_records_or_none(other: str) -> None:
+    schema: dict[str, pl.DataType] = {"id": pl.String(), "tags": pl.List(pl.String())}
+    objects = ['{"id": 1}', "{}", '{"tags": []}', '{"else": 1}']
+    assert 4 == pl.read_json(f"[{', '.join(objects)}]".encode(), schema=schema).height
+    for at in range(5):
+        records = [*objects[:at], other, *objects[at:]]
+        with pytest.raises(pl.exceptions.PolarsError):
+            pl.read_json(f"[{', '.join(records)}]".encode(), schema=schema)
+        rows = _read([_wanted("id")], _page(*records), _page('{"id": 9}', number=1))
+        assert ([at], 9) == ([one.at for one in rows.rejects], rows.frame["id"].to_list()[-1])
+        assert [one for one in range(6) if one != at] == rows.frame[AT].to_list()
 
 
 @given(

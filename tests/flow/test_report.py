@@ -70,6 +70,10 @@ def test_warnings_name_what_a_reader_must_know_once() -> None:
     ).warnings()
 
 
+def test_a_warning_says_that_failing_rows_are_tolerated() -> None:
+    assert ["things range (error, tolerated): 2 of 10 rows: score is above 10"] == _result(WITHIN).warnings()
+
+
 def test_a_report_names_what_the_last_collection_lacks(tmp_path: Path) -> None:
     shop = Shop(tmp_path, PAGE.format(more=""))
     made(shop, [{"id": 1, "v": "x"}], missing=["page 2 did not come"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.flow.frames import AT
 from engine.flow.publish import PART_ROWS
-from engine.flow.sort import Sorter
+from engine.flow.sort import Moves, Sorter
 from engine.flow.untouched import pieces
 from tests.flow.pages import Shop, made
 
@@ -82,6 +82,13 @@ def test_a_file_stays_when_no_key_came_from_its_first_to_that_of_the_next(
 ) -> None:
     sorter, files = _sorter(tmp_path, [[0, 1], [4, 5], [8, 9]], came)
     assert stay == [files[one] for one in pieces(sorter, files) if isinstance(one, Path)]
+
+
+def test_no_file_stays_where_rows_that_came_were_dropped(tmp_path: Path) -> None:
+    sorter, files = _sorter(tmp_path, [[0, 1], [4, 5], [8, 9]], [1, 5])
+    sorter.moves = Moves.of([(0, None), (1, 0)])
+    found = list(pieces(sorter, files))
+    assert [0, 1, 4, 5, 5, 8, 9] == [key for one in found if isinstance(one, pl.DataFrame) for key in one["k"]]
 
 
 def _grown(folder: Path, more: str, changes: list[Any]) -> tuple[Shop, list[Any], list[Any]]:

@@ -65,7 +65,10 @@ def _list_of(t: Reading, node: Tree, at: Place, name: str, *kinds: str) -> Value
     kind = kinds[0] if element.is_open and t.learning and len(kinds) > 1 else element.settle(kinds[0])
     if kind not in kinds and not (kind == INTEGER and NUMBER in kinds):
         raise Refused(f"{name}() raises for lists of {'fractions' if kind == NUMBER else 'such elements'}")
-    doubt: Make = lambda value: items.of(value).list.eval(pl.element().is_null()).list.any().fill_null(False)  # noqa: E731
+
+    def doubt(value: pl.Expr) -> pl.Expr:
+        return items.of(value).list.eval(pl.element().is_null()).list.any().fill_null(False)
+
     return replace(items, doubts=(*items.doubts, doubt))
 
 
@@ -102,7 +105,8 @@ def _contains(t: Reading, nodes: Sequence[Tree], at: Place) -> Value:
     if kinds not in ({STRING}, {BOOLEAN}):
         if not kinds <= {*NUMERIC}:
             raise Refused("contains() over values of various kinds is not translated")
-        element.settle(INTEGER), searched.place.settle(INTEGER)
+        element.settle(INTEGER)
+        searched.place.settle(INTEGER)
         if {element.found().kind, searched.kind} != {INTEGER}:
             raise Refused("contains() over fractions is not translated")
     return truth_value(lambda item: value.of(item).list.contains(searched.of(item)).fill_null(False), value, searched)
@@ -134,8 +138,14 @@ def _whole(t: Reading, nodes: Sequence[Tree], at: Place, *, name: str) -> Value:
     """`ceil` and `floor`."""
     value = _needed(t, nodes[0], at, name, NUMBER)
     number = number_of(value)
-    whole: Make = lambda item: getattr(number(item).cast(pl.Float64), name)().cast(pl.Int64, strict=False)  # noqa: E731
-    big: Make = lambda item: (number(item).cast(pl.Float64).abs() >= EXACT).fill_null(False)  # noqa: E731
+
+    def whole(item: pl.Expr) -> pl.Expr:
+        rounded: pl.Expr = getattr(number(item).cast(pl.Float64), name)()
+        return rounded.cast(pl.Int64, strict=False)
+
+    def big(item: pl.Expr) -> pl.Expr:
+        return (number(item).cast(pl.Float64).abs() >= EXACT).fill_null(False)
+
     return numeric(whole, INTEGER, replace(value, doubts=(*value.doubts, big)))
 
 
@@ -198,8 +208,8 @@ def _by(t: Reading, nodes: Sequence[Tree], at: Place, *, name: str) -> Value:
     key = t.each(nodes[1]["children"][0], items.place.inside())
     if not (t.learning and key.place.is_open) and key.place.settle(STRING) not in (STRING, *NUMERIC):
         raise Refused(f"{name}() raises where keys are neither texts nor numbers")
-    key = replace(key, doubts=(*key.doubts, lambda item: key_of(item).is_null()))
     key_of = key.of
+    key = replace(key, doubts=(*key.doubts, lambda item: key_of(item).is_null()))
     return _ordered(replace(items, doubts=over(items, key)), key, name.removesuffix("_by"))
 
 

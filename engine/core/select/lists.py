@@ -17,8 +17,15 @@ def _is_list(value: Value) -> bool:
     return value.place.settle(LIST) == LIST
 
 
+def _count(*numbers: int | None) -> None:
+    """Refuse numbers that columns do not count to. Raises Refused."""
+    if any(number is not None and abs(number) >= 2**31 for number in numbers):
+        raise Refused("numbers of elements from 2^31 on are not translated")
+
+
 def index(t: Reading, node: Tree, at: Place, wanted: str | None) -> Value:
     """`a[0]`: the element, counted from the end where the number is negative."""
+    _count(node["value"])
     if at.settle(LIST) != LIST:
         return constant(None)
     return Value(at.inside(), lambda value: value.list.get(node["value"], null_on_oob=True))
@@ -42,6 +49,7 @@ def lookup(t: Reading, node: Tree, at: Place, wanted: str | None) -> Value:
 def cut(t: Reading, node: Tree, at: Place, wanted: str | None) -> Value:
     """`a[1:5:2]`: as Python cuts lists."""
     start, stop, step = node["children"]
+    _count(start, stop, step)
     step = 1 if step is None else step
     if at.settle(LIST) != LIST:
         return constant(None)

@@ -84,7 +84,7 @@ WINDOW = {
     "dense_rank": "dense_rank() OVER (ORDER BY x): the rank, without gaps after equals.",
     "first_value": "first_value(x) OVER (PARTITION BY a ORDER BY b): x of the first row.",
     "lag": "lag(x, n) OVER (PARTITION BY a ORDER BY b): x of n rows before.",
-    "last_value": "last_value(x) OVER (PARTITION BY a ORDER BY b): x of the last row.",
+    "last_value": "last_value(x) OVER (PARTITION BY a ORDER BY b): x of the last row, of any of several.",
     "lead": "lead(x, n) OVER (PARTITION BY a ORDER BY b): x of n rows after.",
     "rank": "rank() OVER (ORDER BY x): the rank, with gaps after equals.",
     "row_number": "row_number() OVER (PARTITION BY a ORDER BY b): 1, 2, 3 …",

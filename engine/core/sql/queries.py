@@ -20,6 +20,8 @@ from engine.core.sql.words import named as type_named
 Tables = Mapping[str, pl.LazyFrame]
 EXACT = ("count", "max", "min", "sum")
 """They give the same in whatever order rows come, where they add up no floats."""
+TELLING = ("first_value", "lag", "lead", "row_number")
+"""Windows that tell rows apart which are equal to their ORDER BY; others do so with ROWS only."""
 
 
 def types(
@@ -39,9 +41,10 @@ def run(text: str, tables: Tables, constants: Mapping[str, object]) -> pl.DataFr
 
     Only what groups rows is streamed, and only where their order cannot be seen: threads end in any order.
     """
-    build = Build(constants)
+    tree = syntax.read_query(text)
+    build = Build(constants, ties=_breaks_ties(tree))
     try:
-        rows = _settled(build.frame(syntax.read_query(text), tables, ordered=True))
+        rows = _settled(build.frame(tree, tables, ordered=True))
         return rows.collect(engine="streaming" if build.seen == {"groups"} else "in-memory")
     except TROUBLE:
         read = {name for name, _ in syntax.tables(syntax.read_query(text))}
@@ -54,6 +57,8 @@ class Build:
     """One query on its way to a frame; every frame it reads is registered under a name of its own."""
 
     constants: Mapping[str, object]
+    ties: bool = False
+    """Whether a part may tell rows apart by their order, so that groups, which come in any, must be put into one."""
     registered: dict[str, pl.LazyFrame] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     """Whether it groups, and whether the order of rows can be seen: "groups", "order". Its parts share this."""
@@ -64,11 +69,12 @@ class Build:
         outputs = self.body(tree, known, None)
         if inner or any(kind.is_nested() for kind in outputs.values()):
             self.seen.add("order")
-        if ordered:
-            columns = [name for name, kind in outputs.items() if not kind.is_nested()]
+        columns = [name for name, kind in outputs.items() if not kind.is_nested()]
+        if ordered or tree.args.get("limit") or tree.args.get("offset"):
             order = [exp.column(name, quoted=True) for name in columns]
             tree = tree.order_by(*order, append=True, copy=False) if order else tree
-        return pl.SQLContext(self.registered).execute(write(tree), eager=False)
+        rows = pl.SQLContext(self.registered).execute(write(tree), eager=False)
+        return _steady(rows, columns) if self.ties and not ordered and _groups(tree) else rows
 
     def body(
         self, tree: exp.Query, known: Tables, outer: Scope | None, *, named: bool = True
@@ -114,6 +120,8 @@ class Build:
         for name in ("distinct", "group", "having", "qualify", "order", "limit", "offset"):
             if select.args.get(name):
                 walk(select.args[name], scope)
+        if select.args.get("group"):
+            _order_groups(select)
         self.look(select, scope, outputs)
         for alias, (place, rows) in places.items():
             self.register(place, alias, rows, sources[alias])
@@ -130,7 +138,12 @@ class Build:
             self.seen.add("groups")
         added = [scope.try_type(one.expressions[0]) for one in calls if one.name.lower() == "sum"]
         floats = [kind for kind in (*added, *outputs.values()) if kind is None or kind.is_float()]
-        if floats or any(one.name.lower() not in EXACT for one in calls) or (distinct and distinct.args.get("on")):
+        if (
+            select.find(exp.Window)
+            or floats
+            or any(one.name.lower() not in EXACT for one in calls)
+            or (distinct and distinct.args.get("on"))
+        ):
             self.seen.add("order")
 
     def places(self, select: exp.Select, known: Tables) -> dict[str, tuple[exp.Expr, pl.LazyFrame]]:
@@ -165,6 +178,38 @@ class Build:
         if one_value and not _single(tree):
             raise refuse(tree, "this subquery stands for one value, but may give many", "use IN, max(…) or LIMIT 1")
         self.body(tree, known, inside, named=False)
+
+
+def _breaks_ties(tree: exp.Query) -> bool:
+    """Whether a query may give something else where rows that are equal to its ORDER BY come in another order."""
+    gathered = (one for one in tree.find_all(exp.Order) if isinstance(one.parent, exp.Anonymous))
+    chosen = (one for one in tree.find_all(exp.Distinct) if one.args.get("on"))
+    return bool(tree.find(exp.Window) or any(gathered) or any(chosen))
+
+
+def _order_groups(select: exp.Select) -> None:
+    """Put behind the ORDER BY of its windows what a SELECT groups by: groups come in any order."""
+    places = {str(place): one.unalias() for place, one in enumerate(select.expressions, 1)}
+    keys = [
+        places.get(one.name, one) if isinstance(one, exp.Literal) else one for one in select.args["group"].expressions
+    ]
+    for window in select.find_all(exp.Window):
+        name, spec, order = window.this.name.lower(), window.args.get("spec"), window.args.get("order")
+        rows = spec is not None and spec.args.get("kind") == "ROWS" and name not in ("rank", "dense_rank")
+        if order and (rows or name in TELLING) and window.parent_select is select:
+            for key in keys:
+                order.append("expressions", exp.Ordered(this=key.copy()))
+
+
+def _steady(rows: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
+    """The rows in the order of these columns, by way of Python: a lazy sort is left out where a join comes next."""
+    if not columns:
+        return rows
+    return rows.map_batches(lambda frame: frame.sort(columns), projection_pushdown=False, slice_pushdown=False)
+
+
+def _groups(tree: exp.Query) -> bool:
+    return any(one.args.get("group") or one.args.get("distinct") for one in tree.find_all(exp.Query))
 
 
 def _table(place: exp.Table, known: Tables) -> pl.LazyFrame:

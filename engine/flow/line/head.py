@@ -10,6 +10,10 @@ from typing import Any, BinaryIO
 MOST_BYTES = 65_536
 """So long may a line be."""
 MOST_LINES = 100
+MOST_DIGITS = 19
+"""So long may a length be: Python reads no number of some thousand digits."""
+BLANK = " \t\r\n"
+"""What surrounds a text; others, such as U+00A0, may be half a letter in UTF-8."""
 EMPTY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -29,12 +33,14 @@ class Head(HTTPResponse):
             version, status, reason = answer._read_status()
         if not version.startswith(("HTTP/1.", "HTTP/0.9")):
             raise UnknownProtocol(version)
-        answer.code, answer.status, answer.reason = status, status, reason.strip()
+        answer.code, answer.status, answer.reason = status, status, reason.strip(BLANK)
         answer.version = 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
         answer.headers = answer.msg = _headers(answer.fp)
         answer.chunked = answer.headers.get("transfer-encoding", "").lower() == "chunked"
         answer.chunk_left = None
         length = answer.headers.get("content-length", "")
+        if len(length) > MOST_DIGITS and length.isdecimal():
+            raise HTTPException(f"got a Content-Length of more than {MOST_DIGITS} digits")
         answer.length = int(length) if length.isdecimal() and not answer.chunked else None
         if status in EMPTY or status < HTTPStatus.OK or answer._method == "HEAD":
             answer.length = 0
@@ -46,11 +52,12 @@ def _headers(file: BinaryIO) -> HTTPMessage:
     found, name, text = HTTPMessage(), "", ""
     for line in _lines(file):
         if line[:1] in " \t":  # goes on with the one before
-            text = f"{text} {line.strip()}"
+            text = f"{text} {line.strip(BLANK)}"
             continue
         if name:
             found.set_raw(name, text)
-        name, _, text = (one.strip() for one in line.partition(":"))
+        name, colon, text = (one.strip(BLANK) for one in line.partition(":"))
+        name = name if colon else ""
     if name:
         found.set_raw(name, text)
     return found
