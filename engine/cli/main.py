@@ -67,6 +67,8 @@ for command in (command for shelf in SHELVES for command in shelf.COMMANDS):
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that these words, or those of the process, ask for; gives the exit code."""
+    # Its plugins, of which the engine uses none, are looked for in the files of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         return int(commands.main(args=words, prog_name="engine", standalone_mode=False) or 0)
     except click.ClickException as error:

@@ -92,7 +92,7 @@ class Scope:
             flat = f"{alias}.{column.name}" if alias else column.name
             columns[flat] = kind
             column.replace(exp.column(exp.to_identifier(flat, quoted=True)))
-        return _type(write(copy), tuple(columns.items()))
+        return _type(write(copy, copy=False), tuple(columns.items()))
 
 
 @lru_cache(10_000)
@@ -119,9 +119,9 @@ def _sample(kind: pl.DataType) -> object:
     return 1 if kind.is_numeric() else values.get(type(kind))
 
 
-def write(node: exp.Expr) -> str:
-    """The SQL that Polars reads."""
-    return node.sql(dialect=Page, identify=True, comments=False)
+def write(node: exp.Expr, *, copy: bool = True) -> str:
+    """The SQL that Polars reads; one that nobody needs any more is not copied for it."""
+    return node.sql(dialect=Page, identify=True, comments=False, copy=copy)
 
 
 def settle(kind: pl.DataType, what: str, offset: int = 0) -> pl.DataType:
