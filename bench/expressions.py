@@ -73,11 +73,11 @@ def _measure(name: str, wanted: Sequence[Wanted], documents: Sequence[Any], reco
     decoded, body = [jsontext.read(row) for row in pieces[0]], b"[" + b",".join(pieces[0]) + b"]"
     first = reading(wanted)
     ways, reader = Ways(first, frozenset()), Reader(first, (), frozenset())
-    way = ways.of(body)
+    way, _ = ways.of(body)
     try:
         parsed = pl.read_json(body, schema=way.schema)
     except pl.exceptions.PolarsError:  # as the reader does
-        way = ways.instead(body) or way
+        way, _ = ways.instead(body) or (way, None)
         parsed = pl.read_json(body, schema=way.schema)
     parsed = parsed.with_row_index(AT)
     seconds = _least(

@@ -7,17 +7,20 @@ what the latency alone allows.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import queue
 import resource
+import selectors
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from measure import ENV, median, say, started, table
@@ -40,35 +43,38 @@ endpoints:
 CHILD = json.dumps([{"id": at, "name": f"child {at}", "open": True, "score": at / 10} for at in range(5)]).encode()
 
 
-class Vendor(asyncio.Protocol):
-    """Answers each request after the latency, many at once."""
+def serve(latency: float, children: int) -> None:
+    """Serve until killed, each answer after the latency; the first line on the standard output is the port.
 
-    latency = LATENCY_SECONDS
-    parents = b""
+    As little as can be is done for a request, on the cores of whoever asks: the request of a client that waits for its
+    answer comes in one piece, and as all wait as long, the answers go out in the order of the requests.
+    """
+    parents, child = answer(json.dumps([{"id": f"p{at:05d}"} for at in range(children)]).encode()), answer(CHILD)
+    due: deque[tuple[float, socket.socket, bytes]] = deque()
+    selector = selectors.DefaultSelector()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    selector.register(listener, selectors.EVENT_READ)
+    say(str(listener.getsockname()[1]))
+    while True:
+        for key, _ in selector.select(max(0.0, due[0][0] - time.monotonic()) if due else None):
+            line = key.fileobj
+            assert isinstance(line, socket.socket)
+            if line is listener:
+                selector.register(listener.accept()[0], selectors.EVENT_READ)
+            elif head := line.recv(65_536):
+                body = parents if head.startswith(b"GET /parents HTTP") else child
+                due.append((time.monotonic() + latency, line, body))
+            else:
+                selector.unregister(line)
+                line.close()
+        now = time.monotonic()
+        while due and due[0][0] <= now:
+            due[0][1].sendall(due.popleft()[2])
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.heads = transport, b""
 
-    def data_received(self, data: bytes) -> None:
-        self.heads += data
-        while b"\r\n\r\n" in self.heads:
-            head, _, self.heads = self.heads.partition(b"\r\n\r\n")
-            body = self.parents if head.startswith(b"GET /parents HTTP") else CHILD
-            asyncio.get_running_loop().call_later(self.latency, self.answer, body)
-
-    def answer(self, body: bytes) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-        self.transport.write(head + body)
-
-
-async def serve(latency: float, children: int) -> None:
-    """Serve until killed; the first line on the standard output is the port."""
-    Vendor.latency = latency
-    Vendor.parents = json.dumps([{"id": f"p{at:05d}"} for at in range(children)]).encode()
-    server = await asyncio.get_running_loop().create_server(Vendor, "127.0.0.1", 0, backlog=1024)
-    say(str(server.sockets[0].getsockname()[1]))
-    await server.serve_forever()
+def answer(body: bytes) -> bytes:
+    """An answer with its head."""
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 @contextmanager
@@ -83,6 +89,7 @@ def walk(url: str, flight: int) -> None:
     from engine.app import Engine
     from engine.app.config import Config
 
+    import_module("engine.app.running")  # it would be read behind the first request, as nothing of the loop is
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "fanout.yaml")
         page.write_text(PAGE)
@@ -160,7 +167,7 @@ def main(flights: list[int]) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["serve", latency, children]:
-            asyncio.run(serve(float(latency), int(children)))
+            serve(float(latency), int(children))
         case ["walk", url, flight]:
             walk(url, int(flight))
         case ["loop", url, flight]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A slow machine is no defect, and what fails once in CI must fail there again.
 settings.register_profile("engine", deadline=None, derandomize="CI" in os.environ, print_blob=True)
-settings.register_profile("quick", settings.get_profile("engine"), max_examples=20)
+settings.register_profile("quick", settings.get_profile("engine"), max_examples=10)
 
 
 MEMORY = "/dev/shm"
@@ -32,16 +32,24 @@ MEMORY = "/dev/shm"
 
 def pytest_configure(config: pytest.Config) -> None:
     """The run that leaves the slow tests out tries fewer examples of each law, too; no test waits for a disk."""
+    gc.disable()  # until all tests are collected
     settings.load_profile("quick" if "not slow" in config.option.markexpr else "engine")
-    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 1024**3:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+    if "TMPDIR" not in os.environ and _is_fit():
+        tempfile.tempdir = MEMORY
+
+
+def _is_fit() -> bool:
+    """Whether all that tests leave has room in memory, and programs may be started there."""
+    if not os.access(MEMORY, os.W_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return False
+    return shutil.disk_usage(MEMORY).free > 2 * 1024**3
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: the collector need not look through it again and again."""
-    gc.collect()
+    """What was imported and collected stays: the collector of garbage looks at what tests make, and seldom."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(100_000, 20, 20)
+    gc.enable()
 
 
 CHROMIUM = "@sparticuz/chromium@153.0.0"

@@ -15,6 +15,7 @@ from engine.core.clock import rfc3339
 from engine.core.errors import ConfigError, Json, Mistake, StorageError, nearest
 from engine.core.values import Duration
 from engine.flow import gone
+from engine.flow.files import Files
 from engine.flow.lease import held, holder
 from engine.flow.ledger import OPEN, Ledger
 from engine.flow.plan import Plan
@@ -54,7 +55,8 @@ class Cleanup:
     before: datetime
     """What ended after this time stays."""
     resume_seconds: float
-    plan_of: Callable[[str], Plan | None]
+    plan_of: Callable[[str], tuple[Plan, Files] | None]
+    """What a page says now, and the files beside it."""
     raw: bool = False
     dry_run: bool = False
 
@@ -104,9 +106,8 @@ class Cleanup:
                 if (busy := holder(self.storage.root, ledger, tool)) is None:
                     raise
                 return told | {"skipped": f"it is worked on: {busy}"}
-            spared = Spared(
-                self.storage, tool, ledger, self.before, self.resume_seconds, self.plan_of(tool) if self.raw else None
-            )
+            plan, files = (self.plan_of(tool) if self.raw else None) or (None, None)
+            spared = Spared(self.storage, tool, ledger, self.before, self.resume_seconds, plan, files)
             pieces = spared.pieces(raw=self.raw)
             goes = [piece for piece in pieces if not piece.why]
             for name, some in (("removed", goes), ("kept", [piece for piece in pieces if piece.why])):

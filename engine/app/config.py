@@ -24,7 +24,7 @@ QUOTED = re.compile(r"""(["']).+\1""")
 class Config(BaseModel):
     """What holds for every page of an installation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
     pipelines_dir: Path = Field(Path("pipelines"), description="The folder of the pages.")
     storage: Path = Field(Path("storage"), description="The folder of the storage.")
     database_url: str = Field(

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from engine import SHIPPED
-from engine.app import log
 from engine.app.check import check_page
 from engine.app.config import Config, load
 from engine.app.how import How, check
 from engine.app.keeping import Keeping
-from engine.app.settings import look, settle
 from engine.app.stop import Stop
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError, Finding, Json, Mistake, SpecError, nearest
@@ -153,6 +151,7 @@ class Engine(Keeping):
     ) -> dict[str, Json]:
         """What a run would do, also where params or secrets are still missing. Raises SpecError or ConfigError."""
         from engine.app.explain import explain
+        from engine.app.settings import look
 
         source = self.page(tool)
         check_page(source)
@@ -184,6 +183,8 @@ class Engine(Keeping):
             raise SpecError(str(mistake), mistake.fix, source.mark("endpoints")) from None
 
     def _settings(self, source: Source, params: Mapping[str, str], vendor: Vendor | None) -> Settings:
+        from engine.app.settings import settle
+
         tool = source.pipeline.tool
         config, given = self.config.params.get(tool, {}), self.config.secrets.get(tool, {})
         if vendor is None:
@@ -244,6 +245,7 @@ class Engine(Keeping):
         try:
             return self._running(tool, works, clock, stage, schedule, resumes, **how).run()
         except BaseException as error:
+            from engine.app import log
             from engine.app.sealed import seal_of_log
 
             context: dict[str, Json] = {"tool_name": Path(tool).stem, "collection_type": "+".join(works)}

@@ -165,5 +165,6 @@ def _table(name: str, table: Table | None, plan: Plan, verbose: bool) -> dict[st
     if verbose and not table.sql:
         from engine.app.reads import how  # polars with it
 
-        found["columns_read"] = how(table)
+        endpoints = [plan.pipeline.endpoints[str(one)] for one in table.from_]
+        found["columns_read"] = how(table, {name for one in endpoints for name in one.add})
     return found

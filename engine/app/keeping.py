@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.app.settings import look
 from engine.core.errors import ConfigError, Json, SpecError
 
 if TYPE_CHECKING:
@@ -56,16 +55,18 @@ class Keeping:
         Kept pages only with `raw`. What is current, unfinished or needed stays. Raises ConfigError, StorageError.
         """
         from engine.app.cleanup import Cleanup, age
+        from engine.app.settings import look
+        from engine.flow.files import Files
 
         before = self.now() - (max_age if isinstance(max_age, timedelta) else age(max_age))
 
-        def plan_of(tool: str) -> Plan | None:
+        def plan_of(tool: str) -> tuple[Plan, Files] | None:
             config = self.config
             with suppress(ConfigError, SpecError):  # a tool may have no page any more
                 source = self.page(tool)
                 more = {"config": config.params.get(tool, {}), "secrets": config.secrets.get(tool, {})}
                 found = look(source, given={}, env=self.env, unset=config.unset(tool), **more)
-                return self._plan(source, found.settings, ())
+                return self._plan(source, found.settings, ()), Files(source.folder)
             return None
 
         within = self.config.resume_within.seconds

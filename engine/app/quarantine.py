@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from engine.flow.store import Store
     from engine.spec.read import Source
 
-UNWRITTEN = ("type", "rows")
-"""The rules that nobody writes: where they are broken there is no row."""
+UNWRITTEN = ("type", "rows", "key")
+"""The rules that nobody writes: where they are broken there is no row, or none that could be known again."""
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -242,7 +242,9 @@ class Quarantine:
     def _must_be_waivable(self, word: str, column: str | None) -> None:
         if word in UNWRITTEN:
             text = f"{word} cannot be waived: there is no value that could stand in the table"
-            raise ConfigError(text, "change the type or the path on the page; the rows come back with engine process")
+            raise ConfigError(
+                text, "change the type, the path or the key on the page; the rows come back with engine process"
+            )
         rule = self.engine.registry.part("rules", word)
         if rule is None:
             words = self.engine.registry.words("rules")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from engine.core.errors import Json
 from engine.core.select import Column, Shape, presumes
@@ -26,21 +28,35 @@ INSTEAD = (
         "a column for each kind, and sql: COALESCE(one, other)",
     ),
     (r"counts as true", "compare it with null, which any object differs from: field != `null`"),
-    (r"\(\) has no|fractions|has a form of its own", "read the parts as columns, and work it out with sql"),
-    (r"raises", "sql works it out of what it should be given, read as a column"),
+    (r"all of its JSON", "the path without to_string() in a column of type: json"),
+    (
+        r"lists or objects as a whole",
+        "compare lengths or single elements, or columns of type: list with sql: one = other",
+    ),
+    (r"\(\) has no|fractions", "read the parts as columns, and work it out with sql"),
+    (r"raises|refuses", "sql works it out of what it should be given, read as a column"),
     (r"written in the expression|same for every element", "a column with sql instead of path"),
 )
 
 
-def how(table: Table) -> list[dict[str, Json]]:
-    """For each column that is read from records: its path, by what, what is presumed, and why it is not Polars."""
-    from engine.flow.columns import Wanted, reading  # loads polars, which most commands do without
+def how(table: Table, added: AbstractSet[str] = frozenset()) -> list[dict[str, Json]]:
+    """For each column that is read from records: its path, by what, what is presumed, and why it is not Polars.
+
+    `added` are the fields that endpoints add. Of a type that is not declared it is a list where it can only be one.
+    """
+    from engine.flow.columns import Wanted, asks, reading  # loads polars, which most commands do without
     from engine.flow.reshape import Reshaper
 
     columns = {name: column for name, column in table.columns.items() if not column.sql}
     read = Reshaper(table.rows, columns).columns if table.rows else columns
     wanted = [Wanted(name, column.path, column.type or "string", column.unit) for name, column in read.items()]
+    undeclared = {name for name, column in read.items() if not column.type} & {*reading(wanted).slow}
+    lists = [replace(one, type="list") if one.name in undeclared else one for one in wanted]
+    slow = reading(lists).slow
+    wanted = [one if one.name in slow else as_list for one, as_list in zip(wanted, lists, strict=True)]
     done, found = reading(wanted), []
+    if not table.rows and asks(done.fields, added):
+        done = reading(wanted, added=added)
     for one in wanted:
         path, why = str(columns[one.name].path), done.slow.get(one.name, "")
         by = "jmespath.py" if why else "bytes" if one.name in done.texts else "Polars"

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.core.clock import read_instant
-from engine.core.errors import Json, StorageError
+from engine.core.errors import ConfigError, Json, StorageError
+from engine.flow.files import Files
 from engine.flow.gone import size_of
 from engine.flow.ledger import OPEN, Collection, Ledger, RunRecord
 from engine.flow.made import definition
@@ -53,7 +54,8 @@ class Spared:
     """What ended after this time stays."""
     resume_seconds: float
     plan: Plan | None
-    """What the page says now; None where it cannot be read."""
+    files: Files | None
+    """What the page says now, and the files beside it; None where it cannot be read."""
 
     def pieces(self, *, raw: bool) -> list[Piece]:
         """All there is, each with why it stays; what goes first stands first."""
@@ -203,8 +205,11 @@ class Spared:
             return f"{name} rests on it: it is made anew when its waiver ends"
         table = self.plan.pipeline.tables.get(name) if self.plan else None
         more = [[], self.ledger.releases(self.tool).get(name, 0)]
-        if self.plan and table:
-            said = definition(self.plan, name, table, more if any(more) else None)
+        if self.plan and self.files and table:
+            try:
+                said = definition(self.plan, self.files, name, table, more if any(more) else None)
+            except ConfigError as error:
+                return f"{name} rests on it: {error.message}"
             return "" if said == entry["definition"] else f"{name} rests on it: the page now says something else of it"
         return ""
 

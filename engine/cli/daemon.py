@@ -65,7 +65,7 @@ def schedules(tools: Sequence[str], config: Path | None, storage: Path | None, a
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
-    from engine.cli.text import console, table
+    from engine.cli.screen import console, table
 
     heads = ("tool", "schedule", "at", "does", "next", "last")
     console().print(table(heads, [_row(one) for one in found]) if found else "no page has schedules")

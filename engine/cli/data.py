@@ -133,7 +133,7 @@ def state(
         over = f"; given up: {', '.join(found['abandoned'])}" if found["abandoned"] else ""
         click.echo(clean(f"{count(found['forgotten'], 'mark')}{of} forgotten; {found['next']}{over}"))
     else:
-        from engine.cli.text import console, table
+        from engine.cli.screen import console, table
 
         heads = ("endpoint", "parent", "read until", "since")
         console().print(table(heads, [(*_until(one), one["since"] or "") for one in found]))
@@ -184,7 +184,7 @@ def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:
         for one in found:
             click.echo(json.dumps(one, ensure_ascii=False))
     else:
-        from engine.cli.text import console, table
+        from engine.cli.screen import console, table
 
         heads = ("table", "rows", "columns", "complete", "made", "notes")
         rows = [
@@ -208,7 +208,8 @@ def _tables(found: Sequence[Mapping[str, Any]], form: str) -> None:
 
 
 def _rows(shown: Any) -> None:
-    from engine.cli.text import console, count, table
+    from engine.cli.screen import console, table
+    from engine.cli.text import count
 
     numbers = [name for name, kind in shown.columns.items() if kind in ("integer", "float")]
     records = shown.records()

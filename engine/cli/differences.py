@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.cli.text import clean, console, count, short
+from engine.cli.screen import console
+from engine.cli.text import clean, count, short
 
 SIMULATED = "SIMULATED: all of this is made up"
 

@@ -50,7 +50,7 @@ def runs(which: str | None, limit: int, config: Path | None, storage: Path | Non
     if as_json:
         click.echo(json.dumps(chosen, indent=1, ensure_ascii=False))
         return 0
-    from engine.cli.text import console, table
+    from engine.cli.screen import console, table
 
     right = ("took", "endpoints", "pages", "rows")
     nothing = f"nothing ever ran in {engine.config.storage}" if which is None else f"{which} never ran"
@@ -143,7 +143,8 @@ def _words(status: str) -> str:
 
 def _one(found: Mapping[str, Any], options: str) -> None:
     """One run: what it was to do, how far each endpoint is, what is missing, how to go on."""
-    from engine.cli.text import clean, console, table
+    from engine.cli.screen import console, table
+    from engine.cli.text import clean
 
     out = console()
     out.print(clean(f"{found['tool']}  run {found['run']}  {_words(found['status'])}"), style="bold")

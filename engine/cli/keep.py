@@ -157,7 +157,8 @@ COMMANDS: Sequence[click.Command] = (cleanup, backup, restore, diff)
 def _cleaned(found: Mapping[str, Any]) -> None:
     """What went and what stays of each tool, by kind and reason."""
     from engine.app.cleanup import reasons
-    from engine.cli.text import clean, console, count, table
+    from engine.cli.screen import console, table
+    from engine.cli.text import clean, count
 
     out = console()
     for tool in found["tools"]:

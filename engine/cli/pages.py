@@ -101,7 +101,7 @@ def tools(config: Path | None, storage: Path | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
-    from engine.cli.text import console, table
+    from engine.cli.screen import console, table
 
     heads = ("tool", "title", "endpoints", "tables", "last run", "page")
     rows = [_tool(one) for one in found]

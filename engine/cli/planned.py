@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from engine.cli.text import clean, console, count, table
+from engine.cli.screen import console, table
+from engine.cli.text import clean, count
 
 Json = Any
 WIDEST = 100

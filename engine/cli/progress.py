@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONG_SECONDS = 10.0
 """A wait that a plain log tells of."""
+MANY_ROWS = 20_000
+"""Of a report that takes seconds to write, as a workbook does."""
 SHORT_SECONDS = 0.5
 """A wait that a bar does not show: rate limits make many of them."""
 
@@ -74,6 +76,8 @@ class Lines:
             case events.TableEnded():
                 apart = f", {event.quarantined:,} quarantined" if event.quarantined else ""
                 self.say(f"table {event.table}: {count(event.rows, 'row')}{apart}")
+            case events.ReportStarted() if event.rows >= MANY_ROWS:
+                self.say(f"report {event.report}: writing {count(event.rows, 'row')}")
             case events.ReportWritten():
                 self.say(f"report {event.report}: {event.path}")
 
@@ -127,12 +131,16 @@ class Bars(Lines):
                 self.end(event.endpoint)
             case events.TableEnded():
                 self.end(f"table {event.table}")
-        if not isinstance(event, events.Waiting):
+            case events.ReportStarted():
+                self.begin(f"report {event.report}", None, count(event.rows, "row"))
+            case events.ReportWritten():
+                self.end(f"report {event.report}")
+        if not isinstance(event, events.Waiting | events.ReportStarted):
             super().__call__(event)
 
-    def begin(self, name: str, total: int | None) -> None:
+    def begin(self, name: str, total: int | None, counts: str = "") -> None:
         """Show a bar; without a total it only moves."""
-        self.open[name] = Bar(self.bars.add_task(name, total=total, counts="", words=""), time.monotonic())
+        self.open[name] = Bar(self.bars.add_task(name, total=total, counts=counts, words=""), time.monotonic())
 
     def kept(self, page: events.PageKept) -> None:
         """Count a page."""

@@ -116,9 +116,10 @@ def _list(found: Quarantine, table: str, rule: str, limit: int | None, form: str
         told = {"tool": found.tool, "simulated": found.is_simulated, "set_apart": count, "rules": groups, "rows": rows}
         click.echo(json.dumps(told, indent=1, ensure_ascii=False))
         return 0
-    from engine.cli.text import clean, console
+    from engine.cli.screen import console
+    from engine.cli.screen import table as aligned
+    from engine.cli.text import clean
     from engine.cli.text import count as counted
-    from engine.cli.text import table as aligned
 
     out = console()
     if found.is_simulated:
@@ -189,7 +190,7 @@ def _waived(found: Quarantine, form: str) -> int:
         for line in every if form == "jsonl" else [every]:
             click.echo(json.dumps(line, indent=1 if form == "json" else None, ensure_ascii=False, default=str))
         return 0
-    from engine.cli.text import console, table
+    from engine.cli.screen import console, table
 
     heads = ("id", "state", "table", "rule", "column", "until", "by", "since", "because")
     names = ("id", "state", "table", "rule", "column", "until", "by", "at", "because")

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.cli.text import MOST_GAPS, called, clean, console, count, gaps, short, table
+from engine.cli.screen import console, table
+from engine.cli.text import MOST_GAPS, called, clean, count, gaps, short
 
 Json = Any
 COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
@@ -48,7 +49,7 @@ def show(result: Mapping[str, Json], page: str, options: str, *, has_params: boo
     out.print()
     for line in _errors(result):
         out.print(line)
-    for note in result["notes"]:
+    for note in [*result["notes"], *_by_jmespath(result)]:
         out.print(clean(note))
     out.print(_summary(result), style=COLOURS.get(result["status"]))
     for line in _next(result, page, options, has_params):
@@ -91,6 +92,20 @@ def _errors(result: Mapping[str, Json]) -> Iterator[str]:
     log = Path(result["storage"], "logs", "errors.jsonl")
     if places and log.is_file():
         yield f"records of these errors are in {log}"
+
+
+def _by_jmespath(result: Mapping[str, Json]) -> Iterator[str]:
+    """Which columns jmespath.py read that Polars was to read, of how many records and why; each reason once."""
+    for made in result["tables"]:
+        columns: dict[tuple[str, int], list[str]] = {}
+        for one in made["by_jmespath"]:
+            columns.setdefault((one["why"], one["records"]), []).append(one["column"] or "any column")
+        for (why, records), names in list(columns.items())[:MOST_GAPS]:
+            more = f" and {len(names) - MOST_GAPS:,} more" if len(names) > MOST_GAPS else ""
+            of = f"{', '.join(names[:MOST_GAPS])}{more} of {count(records, 'record')}"
+            yield f"table {made['table']}: jmespath.py read {of}, one by one: {why}"
+        if len(columns) > MOST_GAPS:
+            yield f"table {made['table']}: and for {len(columns) - MOST_GAPS:,} more reasons, which --json names"
 
 
 def _made(made: Mapping[str, Json], told: Sequence[str]) -> str:

@@ -103,7 +103,8 @@ COMMANDS: Sequence[click.Command] = (test,)
 
 def show(report: Mapping[str, Any]) -> None:
     """The kills by their kind, and those that did not hold."""
-    from engine.cli.text import clean, console, table
+    from engine.cli.screen import console, table
+    from engine.cli.text import clean
 
     out = console()
     out.print(

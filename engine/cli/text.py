@@ -1,4 +1,4 @@
-"""Text on the screen: aligned tables, and nothing in it that a terminal would obey."""
+"""Text for a person: short, and nothing in it that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-PIPE_WIDTH = 100_000
-"""A line of a file or a pipe is a line, however long."""
 MOST_LETTERS = 160
 """Of a reason beside a table or endpoint; it stands whole in `--json`, and below where it is an error."""
 MOST_GAPS = 3
@@ -35,42 +30,6 @@ def heard() -> Iterator[None]:
     except OSError:
         # What is left in the buffer must not complain at the end of the process, either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class Screen(Console):
-    """A console whose reader may go away."""
-
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which ends quietly: rich would end with 1."""
-        raise BrokenPipeError
-
-
-def console() -> Console:
-    """Standard output; what goes into a pipe is not cut to a terminal's width."""
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Screen(highlight=False, markup=False, emoji=False, width=width)
-
-
-def table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-    *,
-    right: Sequence[str] = (),
-    fold: bool = True,
-    widest: int | None = None,
-) -> Table:
-    """Rows below their heads, the columns `right` aligned to the right; what is too wide is folded or cut.
-
-    No column is wider than `widest`, also where a line may be longer.
-    """
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in heads:
-        side: Literal["left", "right"] = "right" if head in right else "left"
-        whole = not fold or head in right
-        made.add_column(head, justify=side, no_wrap=whole, overflow="fold" if fold else "ellipsis", max_width=widest)
-    for row in rows:
-        made.add_row(*(clean(cell) for cell in row))
-    return made
 
 
 def gaps(skipped: Sequence[str], missing: Sequence[str]) -> str:

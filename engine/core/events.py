@@ -115,6 +115,14 @@ class TableEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReportStarted(Event):
+    """A report is being written, of tables with so many rows."""
+
+    report: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReportWritten(Event):
     """A report was written."""
 

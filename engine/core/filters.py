@@ -142,6 +142,11 @@ def _hash(value: object, algorithm: str, encoding: str = "hex") -> object:
     return made(value)
 
 
+CALL = re.compile(r"\|(\w+)(?:\('([^'\\\r\n]*)'\))?")
+SHORT = 160
+"""So long a template surely has not too many words."""
+
+
 class Filter(NamedTuple):
     """What a filter does, the fewest and the most arguments it has, and how it is written."""
 
@@ -175,3 +180,11 @@ def refusal(name: str, arguments: Sequence[object]) -> str:
     if name == "date" and texts and not is_form(texts[0]):
         return f'"{texts[0]}" is no form of date; write {filter.example}'
     return ""
+
+
+def is_plain(template: str, call: str) -> bool:
+    """Whether a template of a name and this call, `|date('%Y')`, is surely right, so that Jinja need not read it."""
+    found = CALL.fullmatch(call)
+    if not found or found[1] not in FILTERS or len(template) > SHORT or not template.isascii():
+        return False
+    return not refusal(found[1], [found[2]] if found[2] is not None else [])

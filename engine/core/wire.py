@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -167,7 +167,12 @@ def _multipart(pairs: Pairs) -> tuple[str, bytes]:
 
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host in lower case, and port of an address."""
-    parts = urlsplit(url)
+    return _server("/".join(url.split("/", 3)[:3]))
+
+
+@lru_cache(maxsize=1024)
+def _server(address: str) -> tuple[str, str, int]:
+    parts = urlsplit(address)
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 

@@ -2,123 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
 
 import polars as pl
 
 from engine.core.errors import Mistake
-from engine.core.kinds import Reference, Rule
+from engine.core.kinds import Reference
 from engine.flow.frames import AT
-from engine.flow.merge import FOREVER, RUN, UNTIL, Merger
+from engine.flow.merge import FOREVER, OWNER, RUN, UNTIL, Merger
 from engine.flow.seal import PLAIN, Seal
-from engine.flow.sort import Sorter
+from engine.flow.sort import Sorter, same_key
 
 HASH = " hash"
 VALUE = " value"
 THERE = " there"
+WHOSE = " whose"
 """No column that a page names begins with a space."""
 RUN_ROWS = 250_000
 """Rows of a few columns that are sorted in memory."""
 PART_ROWS = 1_000_000
 """So many hashes are looked at together."""
 NONE = pl.Series(HASH, dtype=pl.UInt64)
+ALONE = pl.lit(0, pl.Int64).alias(RUN), pl.lit(None, pl.UInt64).alias(OWNER)
+"""What rows have of which none takes another's place."""
+
+
+Judge = Callable[[pl.DataFrame, pl.DataFrame, pl.Series], pl.Series]
+"""All rows of some keys, the new of them, and which have the key of the row before -> the numbers set apart."""
 
 
 @dataclass(frozen=True)
 class Every:
-    """All rows of a table that was read, as often as they are asked for, and room for sorting what is found in them.
-
-    They come in any order; but for `compared` and `shown`, rows that the table leaves out later may be among them.
-    """
+    """All rows of a table that was read, as often as they are asked for, and room for sorting what is found in them."""
 
     some: Callable[[Sequence[str]], Iterable[pl.DataFrame]]
-    """These columns of all rows."""
-    compared: Callable[[Sequence[str]], Iterable[pl.DataFrame]]
-    """The same of the rows that must differ from each other, with their numbers and the runs that they are there."""
-    shown: Callable[[str], Iterable[pl.DataFrame]]
-    """One column of all rows that the table shows."""
+    """These columns of all rows, in any order; rows that the table leaves out later may be among them."""
+    apart: Callable[[Judge], Iterable[pl.Series]]
+    """The numbers of the rows that are not to be in the table, where some are set apart."""
+    there: Callable[[Sequence[str], pl.Series], Iterable[pl.DataFrame]]
+    """Some columns with the runs that each row is there, where those of these numbers, in order, never are."""
     new: Callable[[str], Iterable[pl.DataFrame]]
     """One column of the rows that came now."""
     folder: Path
     seal: Seal = PLAIN
     run_rows: int = RUN_ROWS
 
-    def sorter(self, name: str) -> Sorter:
-        """Sorts rows of a few columns by their hash: those of one value come together."""
-        return Sorter(self.folder / name, [HASH], self.run_rows, max(1, self.run_rows // 20), self.run_rows, self.seal)
+    def sorter(self, name: str, *by: str) -> Sorter:
+        """Sorts rows of a few columns by their hash: those of one value come together, unless they go by more."""
+        return Sorter(
+            self.folder / name, [HASH, *by], self.run_rows, max(1, self.run_rows // 20), self.run_rows, self.seal
+        )
 
 
 def of_sorter(sorter: Sorter, merger: Merger) -> Every:
     """The rows of a table of collected records."""
 
-    def compared(names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        if merger.takes_places:
-            return (frame.select(*names, AT, RUN, UNTIL) for frame in map(merger.comparable, sorter.merged()))
-        return map(beside, sorter.columns(names))
+    def apart(judge: Judge) -> Iterator[pl.Series]:
+        for frame in sorter.merged():
+            fresh, same_key, left_out, repeated = merger.arrived(frame)
+            yield judge(frame, fresh, same_key)
+            if repeated:
+                kept = pl.concat([fresh[AT], left_out[AT]])
+                yield frame[AT].filter(~frame[AT].is_in(kept.implode())).drop_nulls()
 
-    def shown(name: str) -> Iterator[pl.DataFrame]:
-        asked = [] if merger.where is None else merger.where.meta.root_names()
-        return map(merger.shown, sorter.columns([name, *asked]))
+    def there(names: Sequence[str], out: pl.Series) -> Iterator[pl.DataFrame]:
+        if merger.takes_places:
+            return (
+                merger.there(frame, partial(among, out)).select(*names, AT, RUN, UNTIL, OWNER)
+                for frame in sorter.merged()
+            )
+        return (beside(frame, out) for frame in sorter.columns(names))
 
     new = partial(sorter.columns, came_now=True)
-    return Every(sorter.columns, compared, shown, lambda name: new([name]), sorter.folder, sorter.seal)
+    return Every(sorter.columns, apart, there, lambda name: new([name]), sorter.folder, sorter.seal)
 
 
-def of_frame(rows: pl.DataFrame, folder: Path, seal: Seal) -> Every:
-    """The rows of a table that is in memory, as if they had come one after the other in one run."""
+def of_frame(rows: pl.DataFrame, same_key: pl.Series, folder: Path, seal: Seal) -> Every:
+    """The rows of a table that is in memory, in the order of its key, as if all had come in one run."""
     return Every(
         lambda names: [rows.select(names)],
-        lambda names: [beside(rows.select(*names, AT))],
-        lambda name: [rows.select(name)],
+        lambda judge: [judge(rows, rows, same_key)],
+        lambda names, out: [beside(rows.select(*names, AT), out)],
         lambda name: [rows.select(name)],
         folder,
         seal,
     )
 
 
-def beside(rows: pl.DataFrame) -> pl.DataFrame:
+def beside(rows: pl.DataFrame, out: pl.Series) -> pl.DataFrame:
     """Rows of which none takes another's place."""
-    return rows.with_columns(pl.lit(0, pl.Int64).alias(RUN), pl.lit(FOREVER, pl.Int64).alias(UNTIL))
+    until = pl.when(among(out, rows[AT])).then(0).otherwise(FOREVER)
+    return rows.with_columns(*ALONE, until.cast(pl.Int64).alias(UNTIL))
 
 
 # --- values that repeat
 
 
-def repeats(rules: Sequence[Rule], key: Sequence[str], every: Every) -> dict[int, pl.Series]:
-    """For rules that want other columns than the key to be unique: the rows that repeat an earlier one."""
-    found = {}
-    for number, rule in enumerate(rules):
-        columns = rule.unique()
-        if columns and set(columns) != set(key):
-            found[number] = repeated_rows(every, columns, f"unique-{number}")
-    return found
+def twice(every: Every, columns: Sequence[str]) -> pl.Series:
+    """The hashes, in order, of values in some columns that more than one row has: few, of eight bytes for each row.
 
-
-def repeated_rows(every: Every, columns: Sequence[str], name: str = "unique") -> pl.Series:
-    """The arrival numbers, in order, of rows whose values in some columns a row has that was there before.
-
-    Hashes of all rows, eight bytes each, find the few that may be repeated; those are compared by value.
+    A share of them is sorted at a time.
     """
-    twice = _twice(_hash(frame, columns) for frame in _whole(every.some(columns), columns))
-    found = [NONE]
-    if twice.len():
-        sorter = every.sorter(name)
-        for frame in _whole(every.compared(columns), columns):
-            rows = frame.select(*columns, AT, RUN, UNTIL, _hash(frame, columns))
-            repeated, rest = behind(rows.filter(among(twice, rows[HASH])), columns)
-            found.append(repeated)
-            sorter.add(rest)
-        found += [behind(frame, columns)[0] for frame in sorter.merged()]
-    ordered = pl.concat(found).sort()
-    return ordered.filter((ordered != ordered.shift()).fill_null(True))
-
-
-def _twice(hashes: Iterable[pl.Series]) -> pl.Series:
-    """The hashes that come more than once, in order; a share of them is sorted at a time."""
-    held = list(hashes)
+    held = [_hash(frame, columns) for frame in _whole(every.some(columns), columns)]
     parts = 1 + sum(one.len() for one in held) // PART_ROWS
     found = [NONE]
     for part in range(parts):
@@ -127,13 +116,62 @@ def _twice(hashes: Iterable[pl.Series]) -> pl.Series:
     return pl.concat(found).sort()
 
 
+def touched(rows: pl.DataFrame, hashes: Mapping[Sequence[str], pl.Series], key: Sequence[str]) -> pl.Series:
+    """The numbers of rows that have one of these hashes, or the key of such a row."""
+    found = rows.filter(reduce(or_, (among(one, _hash(rows, columns)) for columns, one in hashes.items())))
+    alike = rows.join(found, on=list(key), how="semi", nulls_equal=True) if key else found
+    return alike[AT].drop_nulls()
+
+
+def repeated_rows(every: Every, columns: Sequence[str], hashes: pl.Series, out: pl.Series, name: str) -> pl.Series:
+    """The numbers, in order, of rows whose values in some columns a row has that was there before.
+
+    Those are compared by value whose hashes come more than once. Rows of the numbers `out` are never there.
+    """
+    sorter, found = every.sorter(name, AT), [NONE]
+    for frame in _whole(every.there(columns, out), columns):
+        rows = frame.with_columns(_hash(frame, columns))
+        repeated, rest = behind(lasting(rows.filter(among(hashes, rows[HASH])), columns), columns)
+        found.append(repeated)
+        sorter.add(rest)
+    held: pl.DataFrame | None = None
+    for frame in sorter.merged():
+        repeated, rest = behind(frame if held is None else pl.concat([held, frame]), columns)
+        found.append(repeated)
+        held = rest.filter((pl.col(UNTIL) > pl.col(RUN)) & pl.col(HASH).is_in(frame[HASH].tail(1).implode()))
+    return joined(found)
+
+
+def lasting(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Rows that are there as long as what takes their place has the same values: who sends them again keeps them."""
+    if rows[OWNER].null_count() == rows.height:
+        return rows
+    same = [*columns, OWNER]
+    ordered = rows.sort(*same, AT)
+    was = pl.col(UNTIL).shift()
+    goes_on = pl.lit(same_key(ordered, same)) & (was == pl.col(RUN)) & (was > pl.col(RUN).shift())
+    until = pl.when(~goes_on.shift(-1, fill_value=False)).then(UNTIL).backward_fill()
+    return ordered.with_columns(until.alias(UNTIL))
+
+
+def joined(numbers: Sequence[pl.Series]) -> pl.Series:
+    """All of these in order, each once."""
+    ordered = pl.concat([NONE, *(one.alias(HASH) for one in numbers)]).sort()
+    return ordered.filter((ordered != ordered.shift()).fill_null(True))
+
+
 def behind(rows: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.Series, pl.DataFrame]:
-    """The numbers of rows that repeat one of these before them, and the rows that others yet may repeat."""
-    most = pl.col(UNTIL).cum_max().shift(1).over(columns)
-    ordered = rows.sort(AT, nulls_last=False).with_columns(most.alias(THERE))
-    repeated = ordered.filter(pl.col(THERE) > pl.col(RUN))[AT].drop_nulls().alias(HASH)
-    longer = (pl.col(UNTIL) > pl.col(THERE)).fill_null(True)
-    return repeated, ordered.filter(longer).drop(THERE)
+    """The numbers of rows that repeat one of these before them, and the rows that others yet may repeat.
+
+    None repeats the one whose place it takes.
+    """
+    most = pl.col(UNTIL).cum_max()
+    whose = pl.when(pl.col(UNTIL) == most).then(OWNER).forward_fill()
+    before = [most.shift(1).over(columns).alias(THERE), whose.shift(1).over(columns).alias(WHOSE)]
+    ordered = rows.sort(AT, nulls_last=False).with_columns(before)
+    again = (pl.col(THERE) > pl.col(RUN)).fill_null(False) & (pl.col(WHOSE) != pl.col(OWNER)).fill_null(True)
+    longer = pl.col(UNTIL) > pl.col(THERE)
+    return ordered.filter(again)[AT].drop_nulls().alias(HASH), ordered.filter(~again | longer).drop(THERE, WHOSE)
 
 
 def _whole(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -163,28 +201,6 @@ class Missing:
         values = _values(column)
         gone = values.filter(among(self.hashes, values[HASH]) & ~values[VALUE].is_in(self.there.implode()))
         return pl.int_range(column.len(), eager=True, dtype=pl.UInt32).is_in(gone["row"].implode())
-
-
-@dataclass(frozen=True)
-class References:
-    """What the columns of one table refer to though it is not there, each looked for once."""
-
-    table: str
-    columns: Collection[str]
-    every: Every
-    known: Callable[[Reference], Iterable[pl.DataFrame]]
-    """A column of another table."""
-    _found: dict[Reference, Missing] = field(default_factory=dict)
-
-    def missing(self, reference: Reference) -> Missing:
-        """The values that the other table does not have: or this one, where it refers to itself. Raises Mistake."""
-        if reference not in self._found:
-            own = reference.table == self.table
-            if own:
-                require(reference, self.columns)
-            known = self.every.shown(reference.to) if own else self.known(reference)
-            self._found[reference] = missing(reference, self.every, known, f"refers_to-{len(self._found)}")
-        return self._found[reference]
 
 
 def missing(reference: Reference, every: Every, known: Iterable[pl.DataFrame], name: str = "refers_to") -> Missing:

@@ -76,8 +76,7 @@ class Again:
         bare = _bare(request)
         headers = sorted((name.lower(), value) for name, value in bare.header)
         decode = decode_of(self.endpoint)
-        ways = [str(decode.by), decode.chain.written, {name: way.written for name, way in decode.options.items()}]
-        said = jsontext.canonical([self.partition, bare.fingerprint, headers, ways])
+        said = jsontext.canonical([self.partition, bare.fingerprint, headers, [str(decode.by), *decode.ways]])
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 

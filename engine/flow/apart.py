@@ -13,7 +13,8 @@ import polars as pl
 from engine.core.clock import rfc3339
 from engine.core.errors import Json
 from engine.flow.across import among
-from engine.flow.frames import AT, key_texts
+from engine.flow.columns import key_texts
+from engine.flow.frames import AT
 from engine.flow.merge import RUN, Merger
 from engine.flow.publish import PartWriter, Shelf
 from engine.flow.slices import Span, span_of

@@ -19,9 +19,10 @@ from engine.flow import across, parquet
 from engine.flow import columns as kinds
 from engine.flow.answer import redacted
 from engine.flow.apart import Again, Apart
+from engine.flow.batches import batches
 from engine.flow.contracts import Breaches, Contracts
 from engine.flow.enrich import enrich
-from engine.flow.frames import AT, Reject, batches, empty
+from engine.flow.frames import AT, Reject, empty
 from engine.flow.intake import Intake, known_columns, pinned_types, whole_record
 from engine.flow.ledger import Collection as Sealed
 from engine.flow.made import Made, finish
@@ -30,12 +31,13 @@ from engine.flow.publish import PART_ROWS, Receipt
 from engine.flow.raw import Packed, Spot, split_rows
 from engine.flow.rejects import Rejects
 from engine.flow.reshape import Reshaper
+from engine.flow.settle import settled
 from engine.flow.slices import Array, Kept, Shapeless, Slice, Span, names_in, own, slices
 from engine.flow.sort import Sorter, keyless_rows
 from engine.flow.surroundings import Surroundings
 from engine.flow.unpack import kept_array
 from engine.flow.untouched import pieces
-from engine.flow.validate import Outcome, Validator
+from engine.flow.validate import Outcome, Placed, Validator, WholeKey
 from engine.spec.collect import Endpoint
 from engine.spec.model import RAW, Table
 
@@ -92,20 +94,19 @@ class Assembly:
             where if merges else None,
             lasts=merges and self._has_times(),
         )
-        every = across.of_sorter(sorter, merger)
-        again = across.repeats(self.table.validate_, self.table.key, every)
-        validator = Validator(
+        asked = Validator(
             self.name,
-            rules,
+            [*rules, self._whole_key()] if merger.mode == "upsert" else rules,
             view,
             self.table.key,
-            again,
-            across.References(self.name, view.columns, every, self.around.known).missing,
-            contracts,
-            self.around.waived(self.name),
-            self.around.masked(self.table),
-            self.around.naming,
+            contracts=contracts,
+            waivers=self.around.waived(self.name),
+            masked=self.around.masked(self.table),
+            naming=self.around.naming,
+            same=merger.same,
         )
+        every = across.of_sorter(sorter, merger)
+        validator = settled(asked, every, view.columns, self.around.known, replaces=merger.mode == "upsert")
         stay = self._may_stay(base or {}, merger, intake.types)
         self._write(sorter, merger, validator, intake.wanted, taken, stay)
 
@@ -132,6 +133,7 @@ class Assembly:
             return None
         self.spans += early.spans
         self.made.read += early.records
+        self.made.asked += early.asked
         self._set_apart(early.rejects)
         return early.sorter
 
@@ -244,14 +246,16 @@ class Assembly:
         pieces = slices(pages, self.spans, intake.added, inside=self.table.rows is not None)
         for rows in batches(intake.reader, pieces, look if contracts.checks or self._is_open else None):
             self._set_apart(rows.rejects)
+            self.made.asked += rows.asked
             self.made.read += rows.frame.height + len({reject.at for reject in rows.rejects})
             self.around.check()
             sorter.add(intake.rows(rows.frame))
         return contracts.broken
 
     def _set_apart(self, rejects: Sequence[Reject]) -> None:
-        self.made.quarantined += len({reject.at for reject in rejects})
-        self.apart.reject(self._rejects.told(sorted(rejects, key=attrgetter("at"))))
+        if rejects:
+            self.made.quarantined += len({reject.at for reject in rejects})
+            self.apart.reject(self._rejects.told(sorted(rejects, key=attrgetter("at"))))
 
     def _contracts(self) -> Contracts:
         every = enumerate(self.around.rules(self.name, self.table))
@@ -288,10 +292,10 @@ class Assembly:
                 if keeps_base:
                     base.add(merged if merger.lasts else rows.collect())
             validator.count(rows)
-            held |= {name for name in open_ if rows.select(pl.col(name).count()).collect().item()}
+            held |= _with_values(rows, [name for name in open_ if name not in held])
             if keeps_base or not isinstance(piece, Path):
                 writer.add(enrich(rows, steps, given))
-        outcomes = validator.finish(dict(writer.schema or {}))
+        outcomes = [one for one in validator.finish(dict(writer.schema or {})) if one.rule != "key" or one.is_told]
         self.made.outcomes = [*self._rejects.finish(self.made.read), *self._key_outcome(self.keyless), *outcomes]
         known = (around.current.get("tables", {}).get(self.name) or {}).get("taken", {})
         moved = {**known, **{one.endpoint: one.run for one in sorted(taken, key=lambda one: one.run)}}
@@ -341,9 +345,20 @@ class Assembly:
         """A rule that nobody writes: a key names one row, and is never null."""
         if not failed:
             return []
-        mark = self.around.place("tables", self.name, "key")
+        placed = self._whole_key()
         says = f"{', '.join(self.table.key)} is null, or another row has the same"
-        return [Outcome("key", "warning", mark, 0.0, failed, self.made.read, says)]
+        return [Outcome(placed.word, "warning", placed.mark, 0.0, failed, self.made.read, says)]
+
+    def _whole_key(self) -> Placed:
+        return Placed(
+            WholeKey.model_validate({"columns": self.table.key}), "key", self.around.place("tables", self.name, "key")
+        )
+
+
+def _with_values(rows: pl.LazyFrame, names: Sequence[str]) -> set[str]:
+    """Which of these columns hold any value."""
+    counts = rows.select(pl.col(names).count()).collect().row(0) if names else ()
+    return {name for name, count in zip(names, counts, strict=True) if count}
 
 
 def _records(pages: Iterable[Kept]) -> Iterator[Json]:

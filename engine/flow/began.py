@@ -11,7 +11,7 @@ from engine.core.errors import CollectionError, Json, Mark
 from engine.core.kinds import Cursor
 from engine.flow.kept import windows_as_json, windows_of
 from engine.flow.ledger import Collection, Ledger, UnitRecord
-from engine.flow.sweep import Progress
+from engine.flow.sweep import Progress, Sweep
 from engine.flow.units import State, Unit
 
 UNDER_WAY = "running"
@@ -31,6 +31,13 @@ def written(ledger: Ledger, run: str, endpoint: str) -> Written | None:
 
 
 # --- units
+
+
+def as_written(sweep: Sweep) -> tuple[Json, Iterable[UnitRecord]]:
+    """What the ledger keeps of an endpoint that begins: its state, and its units in their order."""
+    known = sweep.ended
+    units = (ended(one, known[one.name]) if one.name in known else begun(one) for one in sweep.units)
+    return state_as_json(sweep.state, sweep.units), units
 
 
 def begun(unit: Unit) -> UnitRecord:

@@ -16,6 +16,8 @@ from engine.spec.model import RAW, Column
 
 FORMS: Mapping[str, Literal["list", "json"]] = {"list": "list", "json": "json"}
 """The types of columns that hold more than one value each, as the translator calls them."""
+PRESUMED: Mapping[str, str] = {"integer": "number", "float": "number", "boolean": "boolean"}
+"""What the values of a column are presumed to be where its path leaves that open; texts for all others."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def asks(fields: select.Fields, added: Set[str]) -> bool:
 
 
 def _translated(column: Wanted, seen: select.Seen, presuming: bool, added: Set[str]) -> select.Column | select.Refusal:
-    one = select.translate(column.path, of=FORMS.get(column.type, "scalar"), seen=seen)
+    kind = "number" if column.unit else PRESUMED.get(column.type, "string")
+    one = select.translate(column.path, of=FORMS.get(column.type, "scalar"), seen=seen, kind=kind)
     if isinstance(one, select.Refusal):
         return one
     if one.presumes and not presuming:
@@ -113,6 +116,20 @@ def text_of(value: Json, kind: str) -> Any:
     return select.leaf_text(value)
 
 
+def by_hand(column: Wanted, record: Json, at: int, refused: set[int]) -> Any:
+    """A value by jmespath.py; where that refuses it, its place is one of the `refused`."""
+    try:
+        return text_of(select.compile(column.path).search(record), column.type)
+    except select.SelectError:
+        refused.add(at)
+        return None
+
+
+def text_type(column: Wanted) -> pl.DataType:
+    """The type of its texts."""
+    return pl.List(pl.String()) if column.type == "list" else pl.String()
+
+
 def typed(column: Wanted) -> pl.Expr:
     """The value of a column of texts; null where the text does not fit the type."""
     text = pl.col(column.name)
@@ -127,6 +144,14 @@ def typed(column: Wanted) -> pl.Expr:
     if column.type == "datetime":
         return instants.formed(text, column.forms) if column.forms else instants.instant(text, column.unit)
     return text
+
+
+def key_texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """The key of each row as JSON; null where it has none, or a null in it."""
+    if not key:
+        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+    whole = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
+    return rows.select(pl.when(whole).then(pl.struct(list(key)).struct.json_encode())).to_series()
 
 
 def infer(name: str, path: str, records: Sequence[Json]) -> Wanted:

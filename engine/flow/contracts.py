@@ -60,9 +60,9 @@ class Contracts:
 def _decoded(piece: Slice) -> Iterator[tuple[int, Json]]:
     """The records with their numbers: at once, or one by one where one is no JSON, which is said when rows are read."""
     try:
-        yield from enumerate(jsontext.read(piece.text), piece.start)
+        yield from enumerate(jsontext.read_firsts(piece.text), piece.start)
     except jsontext.NoJson:
         for at, row in enumerate(piece.rows, piece.start):
             with suppress(jsontext.NoJson):
                 if not isinstance(row, Shapeless):
-                    yield at, jsontext.read(row)
+                    yield at, jsontext.read_firsts(row)

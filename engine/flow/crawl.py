@@ -18,7 +18,7 @@ from engine.core.events import EndpointEnded, EndpointStarted, Sink, Skipped, Un
 from engine.flow.again import Earlier
 from engine.flow.ahead import LISTEN_SECONDS
 from engine.flow.answer import of_request
-from engine.flow.began import begun, chain, ended, state_as_json
+from engine.flow.began import as_written, chain
 from engine.flow.fetch import Fetcher, Route
 from engine.flow.files import Files
 from engine.flow.lease import ALONE, Fence
@@ -98,10 +98,9 @@ class Crawler:
                 while waiting or due or self.running:
                     ready = [one for one in waiting if sealed.keys() >= set(one.needs)] if looked < len(sealed) else []
                     looked = len(sealed)
-                    for asked in ready:
-                        waiting.remove(asked)
-                        sweep = self._begin(asked, sealed)
-                        if asked.name not in sealed:
+                    for sweep in self._begin_all(ready, sealed):
+                        waiting.remove(sweep.asked)
+                        if sweep.asked.name not in sealed:
                             due.extend((sweep, unit) for unit in sweep.units if unit.name not in sweep.ended)
                         self._end_if_done(sweep, sealed)
                     while due and self.running < 2 * self.concurrency:  # more would take kilobytes each
@@ -187,7 +186,15 @@ class Crawler:
         future.set_result(replace(so_far, missing=named(unit, failure.message), failure=failure))
         return sweep, unit, future
 
-    def _begin(self, asked: Asked, sealed: dict[str, Collection]) -> Sweep:
+    def _begin_all(self, ready: Sequence[Asked], sealed: dict[str, Collection]) -> list[Sweep]:
+        """The sweeps of endpoints; those that are new are written down together, before anything is asked."""
+        new: list[Sweep] = []
+        every = [self._begin(asked, sealed, new) for asked in ready]
+        if new:
+            self.ledger.begin_sweeps(self.run.id, [(one.asked.name, *as_written(one)) for one in new])
+        return every
+
+    def _begin(self, asked: Asked, sealed: dict[str, Collection], new: list[Sweep]) -> Sweep:
         """The sweep of an endpoint: as it was written down, with what is new since then, or a new one."""
         base = self.resume.base(asked.name)
         sweep = self.resume.begun(asked)
@@ -211,10 +218,7 @@ class Crawler:
             self.emit(Skipped(asked.name, "endpoint", asked.skipped))
         self.emit(EndpointStarted(asked.name, len(sweep.units)))
         if is_new:
-            records = [
-                ended(one, sweep.ended[one.name]) if one.name in sweep.ended else begun(one) for one in sweep.units
-            ]
-            self.ledger.begin_sweep(self.run.id, asked.name, state_as_json(sweep.state, sweep.units), records)
+            new.append(sweep)
         for _ in sweep.ended:
             self.emit(UnitEnded(asked.name))
         return sweep

@@ -18,8 +18,9 @@ from engine.core import select
 from engine.core.errors import EngineError, Json, Mistake
 from engine.core.kinds import Rule
 from engine.core.wire import Page
+from engine.flow.batches import THREADS
 from engine.flow.columns import Wanted
-from engine.flow.frames import REFUSED, THREADS, Reject, Rows
+from engine.flow.frames import REFUSED, Asked, Reject, Rows
 from engine.flow.intake import Intake, known_columns
 from engine.flow.plan import Plan
 from engine.flow.raw import Frame, Meta, Spot
@@ -30,6 +31,8 @@ from engine.spec.model import Table
 
 MOST_BYTES = 16_000_000
 """Who brings a page waits while the pages that are not read yet have so many bytes."""
+PAGE_BYTES = 500
+"""Counted for each page beside those of its records, for what is known of it."""
 MOST_REJECTS, MOST_REJECTED = 10_000, 16_000_000
 """Of a table with more records that do not fit, or more characters in them, nothing is read early: they wait in memory.
 """
@@ -127,7 +130,7 @@ class Early:
                     self._defect = error
             with self.changed:
                 self._out -= 1
-                self.bytes -= piece.size
+                self.bytes -= piece.size + PAGE_BYTES * len(piece.pages)
                 self.changed.notify_all()
 
     def _next(self) -> tuple[EarlyTable, Piece, int] | None:
@@ -171,6 +174,7 @@ class EarlyTable:
     pages: dict[Spot, Taken] = field(init=False)
     """In the order in which they came."""
     rejects: list[Reject] = field(init=False)
+    asked: Asked = field(init=False)
     is_dropped: bool = False
     spans: list[Span] = field(init=False)
     """Where the rows of the pages stand that the table is made of."""
@@ -190,19 +194,21 @@ class EarlyTable:
 
     def _reset(self) -> None:
         self.sorter = Sorter(self.folder, self.intake.table.key, seal=self.seal)
-        self.pages, self.rejects, self.spans = {}, [], []
+        self.pages, self.rejects, self.spans, self.asked = {}, [], [], Asked()
         self.records = self._rejected = 0
 
     def note(self, endpoint: str, spot: Spot, meta: Meta, page: Page) -> int:
-        """Take a page; gives its bytes."""
-        rows = page.rows[meta.skip :]
+        """Take a page; gives its bytes. Where it has no records, nothing of it waits."""
+        rows = page.rows[meta.skip :] if meta.skip else page.rows
         about = (meta.request, meta.unit, meta.page, meta.first, meta.letters)
         self.pages[spot] = Taken(self._start + self._rows, len(rows), *about)
-        kept = Kept(endpoint, "", 0, Frame(meta, page.body), Array(partial(_array, rows)))
+        if not rows:
+            return 0
+        kept = Kept(endpoint, "", 0, Frame(meta, page.body), Array(partial(select.together, rows)))
         self._waiting.append(kept)
         self._bytes += kept.size
         self._rows += len(rows)
-        return kept.size
+        return kept.size + PAGE_BYTES
 
     def piece(self, *, every: bool) -> tuple[Piece, int] | None:
         """The pages that wait, where they are enough to be read at once, with the number of their first record."""
@@ -217,13 +223,14 @@ class EarlyTable:
     def read(self, piece: Piece) -> Rows:
         """The rows of a piece, numbered from 0."""
         rows = self.intake.reader.read_all(piece.slices())
-        return Rows(self.intake.rows(rows.frame), rows.rejects)
+        return replace(rows, frame=self.intake.rows(rows.frame))
 
     def take(self, rows: Rows) -> None:
         """Take rows, and the records of which none could be made."""
         if self.is_dropped:  # while these were read
             return
         self.rejects += rows.rejects
+        self.asked += rows.asked
         self._rejected += sum(len(one.record) for one in rows.rejects)
         if len(self.rejects) > MOST_REJECTS or self._rejected > MOST_REJECTED:
             self.drop()
@@ -267,10 +274,6 @@ class EarlyTable:
         self.is_dropped = True
         self._reset()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _array(rows: Sequence[bytes]) -> bytes:
-    return rows.text if isinstance(rows, select.Records) else b"[%b]" % b",".join(rows)
 
 
 def intakes(plan: Plan, constants: Mapping[str, object], current: Mapping[str, Json]) -> dict[str, Intake]:

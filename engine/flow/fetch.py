@@ -341,8 +341,8 @@ class Fetcher:
         gate, pushed_back = route.gate, False
         ticket = gate.enter(self._heed) if gate else 0
         try:
-            left = self._deadline.at - self._clock.now()
-            patience = replace(route.patience, request=min(route.patience.request, max(left, 0.0)))
+            left, patience = max(self._deadline.at - self._clock.now(), 0.0), route.patience
+            patience = patience if patience.request <= left else replace(patience, request=left)
             address = self._reach(ready.full_url)
             answer = self._line().exchange(
                 ready, address, patience, route.max_bytes, certified=certified, heed=self._heed

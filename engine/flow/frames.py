@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from operator import attrgetter
 
 import msgspec
 import polars as pl
 
 from engine.core import jsontext, select
 from engine.core.errors import Json
-from engine.flow.columns import TYPES, Reading, Wanted, text_of, typed
+from engine.flow.columns import TYPES, Reading, Wanted, by_hand, key_texts, text_of, text_type, typed
 from engine.flow.raw import ROWS
-from engine.flow.slices import OBJECT, PIECE_ROWS, Array, Piece, Shapeless, Slice
-from engine.flow.ways import Way, Ways
+from engine.flow.slices import OBJECT, PIECE_ROWS, Array, Shapeless, Slice
+from engine.flow.ways import Odd, Way, Ways
 from engine.spec.model import RAW
 
 AT = " at"
@@ -26,12 +27,10 @@ No column that a page names begins with a space, nor does that of another number
 """
 BESIDE = '" at"'
 """The same beside the fields of records, where no field is of this name: one with a quote is never read by Polars."""
-BATCH_ROWS, BATCH_BYTES = 50_000, 32_000_000
+IN_DOUBT = "it is in doubt what JMESPath gives there"
+NEARBY = "a record among them, or one near them, could not be read with the others"
 FEW = 16
 """So many records are looked at one by one rather than halved once more."""
-THREADS = 2
-AHEAD_BYTES = 16_000_000
-"""So much is read ahead of the piece that is waited for, and never more than one piece beside each thread."""
 REFUSED = (
     pl.exceptions.PolarsError,
     msgspec.DecodeError,
@@ -56,22 +55,28 @@ class Reject:
     """The key of its row as JSON, where that can be read."""
 
 
+Asked = Counter[tuple[str, str]]
+"""Column and why -> of how many records jmespath.py worked out what Polars was to; no column where it may be any."""
+
+
 @dataclass
 class Rows:
     """Typed rows of some slices, and what did not fit."""
 
     frame: pl.DataFrame
     rejects: list[Reject] = field(default_factory=list)
+    asked: Asked = field(default_factory=Counter)
 
     @classmethod
     def of(cls, many: Sequence[Rows]) -> Rows:
         """Those of slices that follow each other."""
-        return cls(pl.concat([one.frame for one in many]), list(chain.from_iterable(one.rejects for one in many)))
+        rejects = list(chain.from_iterable(one.rejects for one in many))
+        return cls(pl.concat([one.frame for one in many]), rejects, sum((one.asked for one in many), Counter()))
 
     def moved(self, by: int) -> Rows:
         """The same behind so many records more."""
         frame = self.frame.with_columns(pl.col(AT) + by)
-        return Rows(frame, [replace(reject, at=reject.at + by) for reject in self.rejects])
+        return Rows(frame, [replace(reject, at=reject.at + by) for reject in self.rejects], self.asked)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,16 @@ class Parsed:
     fields: pl.DataFrame
     beside: pl.DataFrame
     way: Way
+    odd: Odd
+    """The records that are left out of both, to be read one by one."""
+    refused: set[int]
+    """The places of those that are in both, and refused all the same."""
+
+    def asked(self) -> Asked:
+        """What jmespath.py works out here beyond what the page lets expect."""
+        found = Asked(chain.from_iterable(((name, why) for name in names) for names, why in self.odd.values()))
+        found.update(dict.fromkeys(self.way.unforeseen.items(), self.beside.height))
+        return found
 
 
 class Reader:
@@ -132,63 +147,88 @@ class Reader:
 
     def _parsed(self, piece: Slice) -> Parsed:
         body = select.paired(piece.text)
-        way = self._ways.of(body)
+        way, odd = self._ways.of(body)
+        try:
+            return self._read(piece, body, way, odd)
+        except (pl.exceptions.PolarsError, msgspec.ValidationError):
+            instead = self._ways.instead(body) if way.schema else None
+            if instead is None or instead == (way, odd) or not instead[0].schema:
+                raise
+            return self._read(piece, body, *instead)
+
+    def _read(self, piece: Slice, body: bytes, way: Way, odd: Odd) -> Parsed:
+        places: Sequence[int] = ()
+        if odd:
+            rows = ROWS.decode(body)
+            places = [at for at in range(len(rows)) if at not in odd]
+            body = b"[%b]" % b",".join(rows[at] for at in places)
         if way.schema:
-            way, fields = self._read_json(jsontext.write(jsontext.read(body)) if piece.doubled else body, way)
+            fields = pl.read_json(body, schema=way.schema)
             way.prove(body, fields)
-            if isinstance(piece.rows, Array):
+            if isinstance(piece.rows, Array) and not odd:
                 piece.rows.counted(fields.height)
         elif all(row[0] == OBJECT for row in piece.rows):
             fields = pl.DataFrame()
         else:
             raise select.SelectError("a record is no object, so it has no fields")
-        extra = [pl.Series(name, _texts(values), dtype=pl.String) for name, values in piece.added.items()]
-        return Parsed(piece, fields.with_columns(extra), self._beside(piece, body, way), way)
+        places = places or range(len(piece.rows))
+        added = piece.added.items()
+        extra = [pl.Series(name, _texts([values[at] for at in places]), dtype=pl.String) for name, values in added]
+        beside = self._beside(piece, places, body, way, refused := set[int]())
+        return Parsed(piece, fields.with_columns(extra), beside, way, odd, refused)
 
-    def _read_json(self, body: bytes, way: Way) -> tuple[Way, pl.DataFrame]:
-        try:
-            return way, pl.read_json(body, schema=way.schema)
-        except pl.exceptions.PolarsError:
-            instead = self._ways.instead(body)
-            if instead is None or instead is way or not instead.schema:
-                raise
-            return instead, pl.read_json(body, schema=instead.schema)
-
-    def _beside(self, piece: Slice, body: bytes, way: Way) -> pl.DataFrame:
-        """The number of arrival, and the columns that are no expressions."""
-        series = [pl.int_range(piece.start, piece.start + len(piece.rows), dtype=pl.UInt64, eager=True).alias(AT)]
+    def _beside(self, piece: Slice, places: Sequence[int], body: bytes, way: Way, refused: set[int]) -> pl.DataFrame:
+        """The number of arrival, and the columns that are no expressions, of the records at these places."""
+        series = [(pl.Series(AT, places, dtype=pl.UInt64) + piece.start).alias(AT)]
         for name, path in way.texts.items():
             series.append(pl.Series(name, [_decoded(raw) for raw in select.raw_reader(path)(body)], dtype=pl.String))
         if self._raw:
-            series.append(pl.Series(RAW, [piece.whole(at) for at in range(len(piece.rows))], dtype=pl.String))
+            series.append(pl.Series(RAW, [piece.whole(at) for at in places], dtype=pl.String))
         if way.slow:
-            records = [_with(jsontext.read(row), piece.added, at) for at, row in enumerate(ROWS.decode(body))]
+            rows = zip(places, ROWS.decode(body), strict=True)
+            records = [(at, _with(jsontext.read_firsts(row), piece.added, at)) for at, row in rows]
             for column in way.slow:
-                values = [text_of(select.compile(column.path).search(record), column.type) for record in records]
-                series.append(pl.Series(column.name, values, dtype=_text_type(column)))
+                values = [by_hand(column, record, at, refused) for at, record in records]
+                series.append(pl.Series(column.name, values, dtype=text_type(column)))
         return pl.DataFrame(series)
 
     def _typed(self, many: Sequence[Parsed]) -> list[Rows]:
         """The rows of what was parsed; where no expression can be worked out of them all, each slice is halved."""
         if not many:
             return []
+        asked = sum((one.asked() for one in many), Asked())
+        refused = {one.piece.start + at for one in many for at in one.refused}
         try:
-            return [self._cast(self._texts_of(many), [one.piece for one in many])]
+            texts = self._texts_of(many, asked, refused)
+            rows = [
+                self._cast(texts.remove(pl.col(AT).is_in(refused)) if refused else texts, [one.piece for one in many])
+            ]
+            for one in many:
+                of_it = range(one.piece.start, one.piece.start + len(one.piece.rows))
+                apart = {*one.odd, *(at - one.piece.start for at in refused if at in of_it)}
+                rows += [self._one_by_one(one.piece, sorted(apart))] if apart else []
         except REFUSED:
             return [self._halved(many[0].piece)] if len(many) == 1 else [*chain(*(self._typed([one]) for one in many))]
+        if len(rows) == 1:
+            return [replace(rows[0], asked=asked)]
+        found = Rows.of(rows)
+        return [Rows(found.frame.sort(AT), sorted(found.rejects, key=attrgetter("at")), asked)]
 
-    def _texts_of(self, many: Sequence[Parsed]) -> pl.DataFrame:
-        """All columns as texts, the number of arrival beside them."""
+    def _texts_of(self, many: Sequence[Parsed], asked: Asked, refused: set[int]) -> pl.DataFrame:
+        """All columns as texts, the number of arrival beside them; those that are `refused` are no rows."""
         beside, way = pl.concat([one.beside for one in many]), many[0].way
         if not way.exprs:
             return beside
         fields = pl.concat([one.fields for one in many])
         # The number of arrival stands beside them for those that are the same in all rows.
         texts = fields.with_columns(beside[AT].alias(BESIDE)).select([pl.col(BESIDE).alias(AT), *way.exprs])
-        asked = [self._asked(texts, name, doubt, many) for name, doubt in way.doubts.items()]
-        return texts.with_columns(asked).drop(way.doubts.values()).hstack(beside.drop(AT))
+        settled = [self._settled(texts, name, doubt, many, refused) for name, doubt in way.doubts.items()]
+        asked.update({(name, IN_DOUBT): texts[doubt].fill_null(True).sum() for name, doubt in way.doubts.items()})
+        return texts.with_columns(settled).drop(way.doubts.values()).hstack(beside.drop(AT))
 
-    def _asked(self, texts: pl.DataFrame, name: str, doubt: str, many: Sequence[Parsed]) -> pl.Series:
+    def _settled(
+        self, texts: pl.DataFrame, name: str, doubt: str, many: Sequence[Parsed], refused: set[int]
+    ) -> pl.Series:
         """A column, by jmespath.py where it is in doubt."""
         doubtful = texts[doubt].fill_null(True).arg_true()
         if not doubtful.len():
@@ -198,14 +238,15 @@ class Reader:
         pieces = [one.piece for one in many]
         for number in doubtful:
             piece = _piece(pieces, at := texts[AT][number])
-            record = _with(jsontext.read(piece.rows[at - piece.start]), piece.added, at - piece.start)
-            values[number] = text_of(select.compile(column.path).search(record), column.type)
-        return pl.Series(name, values, dtype=_text_type(column))
+            record = _with(jsontext.read_firsts(piece.rows[at - piece.start]), piece.added, at - piece.start)
+            values[number] = by_hand(column, record, at, refused)
+        return pl.Series(name, values, dtype=text_type(column))
 
     def _halved(self, piece: Slice) -> Rows:
         """The rows of a slice that was refused: halved until it is read, or its few records are looked at."""
         if len(piece.rows) <= FEW or any(row[0] != OBJECT for row in piece.rows):
-            return self._one_by_one(piece)
+            rows = self._one_by_one(piece, range(len(piece.rows)))
+            return replace(rows, asked=Asked({("", NEARBY): len(piece.rows)}))
         half = len(piece.rows) // 2
         first, second = piece.part(0, half), piece.part(half, len(piece.rows))
         return Rows.of([self.read_all([first]), self.read_all([second])])
@@ -233,18 +274,18 @@ class Reader:
         bad = {reject.at for reject in rejects}
         return Rows(values.filter(~pl.col(AT).is_in(sorted(bad))), rejects)
 
-    def _one_by_one(self, piece: Slice) -> Rows:
-        """Each record by jmespath.py: for records that are no objects, and to name what a slice was refused for."""
+    def _one_by_one(self, piece: Slice, which: Sequence[int]) -> Rows:
+        """Records by jmespath.py: those that are no objects or odd, and to name what a slice was refused for."""
         texts: dict[str, list[object]] = {column.name: [] for column in self._reading.wanted}
         places: list[int] = []
         rejects: list[Reject] = []
         alone: list[pl.DataFrame] = []
-        for at, row in enumerate(piece.rows):
+        for at, row in ((at, piece.rows[at]) for at in which):
             if isinstance(row, Shapeless):
                 rejects.append(Reject(piece.start + at, "rows", None, None, row.says, _text(row[1:])))
                 continue
             try:
-                record = _with(jsontext.read(row), piece.added, at)
+                record = _with(jsontext.read_firsts(row), piece.added, at)
             except jsontext.NoJson as error:
                 one = self._alone(piece.part(at, at + 1), f"the record is no JSON: {error}")
                 alone.append(one.frame)
@@ -263,7 +304,7 @@ class Reader:
             places.append(piece.start + at)
             for name, text in found.items():
                 texts[name].append(text)
-        series = [pl.Series(c.name, texts[c.name], dtype=_text_type(c)) for c in self._reading.wanted]
+        series = [pl.Series(c.name, texts[c.name], dtype=text_type(c)) for c in self._reading.wanted]
         rows = self._cast(pl.DataFrame([*series, pl.Series(AT, places, dtype=pl.UInt64)]), [piece])
         frame = pl.concat([rows.frame, *alone]).sort(AT) if alone else rows.frame
         return Rows(frame, rejects + rows.rejects)
@@ -271,18 +312,21 @@ class Reader:
     def _alone(self, piece: Slice, says: str) -> Rows:
         """A record that jmespath.py cannot read; Polars may, where what is wrong is in no field that is wanted."""
         try:
-            return self._cast(self._texts_of([self._parsed(piece)]), [piece])
+            parsed = self._parsed(piece)
+            texts = self._texts_of([parsed], Asked(), parsed.refused)
+            if not parsed.refused:
+                return self._cast(texts, [piece])
         except REFUSED:
-            return Rows(
-                empty(self._reading.wanted), [Reject(piece.start, "type", None, None, says, _text(piece.rows[0]))]
-            )
+            pass
+        reject = Reject(piece.start, "type", None, None, says, _text(piece.rows[0]))
+        return Rows(empty(self._reading.wanted), [reject])
 
     def _key_of(self, texts: Mapping[str, object]) -> str | None:
         """The key of a record of which only some columns could be read."""
         wanted = [column for column in self._reading.wanted if column.name in self._key]
         if not {*self._key} <= {*texts}:
             return None
-        frame = pl.DataFrame([pl.Series(c.name, [texts[c.name]], dtype=_text_type(c)) for c in wanted])
+        frame = pl.DataFrame([pl.Series(c.name, [texts[c.name]], dtype=text_type(c)) for c in wanted])
         return key_texts(frame.select(typed(c).alias(c.name) for c in wanted), self._key)[0] if wanted else None
 
     def _texts_by_hand(
@@ -306,60 +350,9 @@ class Reader:
         return text_of(select.compile(column.path).search(record), column.type)
 
 
-def batches(reader: Reader, pieces: Iterable[Piece], look: Callable[[Slice], None] | None = None) -> Iterator[Rows]:
-    """Pieces read on threads, in their order, put together to batches of about fifty thousand rows, or fewer big ones.
-
-    `look` is shown the records of each piece, numbered, before its rows are given.
-    """
-    held, start = list[Rows](), 0
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="read") as pool:
-        for piece, (opened, read) in ahead(pool, reader, pieces):
-            held.append(read.moved(start))
-            behind = piece.numbered(start)
-            if look:
-                for one in opened:
-                    look(replace(one, start=start))
-                    start += len(one.rows)
-            start = behind
-            rows = sum(one.frame.height + len(one.rejects) for one in held)
-            if rows >= BATCH_ROWS or sum(one.frame.estimated_size() for one in held) >= BATCH_BYTES:
-                yield Rows.of(held)
-                held = []
-    if held:
-        yield Rows.of(held)
-
-
-Opened = tuple[list[Slice], Rows]
-
-
-def ahead(pool: ThreadPoolExecutor, reader: Reader, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Opened]]:
-    """Each piece with its slices and rows, in order; so many others as memory allows are read meanwhile."""
-
-    def work(piece: Piece) -> Opened:
-        opened = list(piece.slices())
-        return opened, reader.read_all(opened)
-
-    waiting: list[tuple[Piece, Future[Opened]]] = []
-    for piece in pieces:
-        while waiting and (len(waiting) > THREADS or sum(one.size for one, _ in waiting) + piece.size > AHEAD_BYTES):
-            done, found = waiting.pop(0)
-            yield done, found.result()
-        waiting.append((piece, pool.submit(work, piece)))
-    for done, found in waiting:
-        yield done, found.result()
-
-
 def empty(wanted: Sequence[Wanted]) -> pl.DataFrame:
     """No rows, all columns."""
     return pl.DataFrame(schema={**{c.name: TYPES[c.type] for c in wanted}, AT: pl.UInt64})
-
-
-def key_texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
-    """The key of each row as JSON; null where it has none, or a null in it."""
-    if not key:
-        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
-    whole = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
-    return rows.select(pl.when(whole).then(pl.struct(list(key)).struct.json_encode())).to_series()
 
 
 def _with(record: Json, added: Mapping[str, Sequence[Json]], at: int) -> Json:
@@ -372,10 +365,6 @@ def _texts(values: Sequence[Json]) -> list[str | None]:
 
 def _decoded(raw: msgspec.Raw | None) -> str | None:
     return None if raw is None else bytes(raw).decode()
-
-
-def _text_type(column: Wanted) -> pl.DataType:
-    return pl.List(pl.String()) if column.type == "list" else pl.String()
 
 
 def _record(pieces: Sequence[Slice], at: int) -> str:

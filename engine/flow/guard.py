@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from engine.core import jsontext
+from engine.core import jsontext, select
 from engine.core.errors import CollectionError
 from engine.core.kinds import Cursor, Paginator
 from engine.core.wire import Page, Request
@@ -53,7 +53,8 @@ class Guard:
 
         Raises CollectionError when paging goes in a circle, Unsettled when the list moves while it is read.
         """
-        rows = tuple(self.marks(page)[repeated:])
+        rows = self.marks(page)
+        rows = rows[repeated:] if repeated else rows
         self.said = page.meta.total if isinstance(page, Kept) else self.paginator.declared(page)
         self.rows += len(rows)
         self._same_page(request, rows)
@@ -79,7 +80,7 @@ class Guard:
         return following
 
     def _same_page(self, request: Request, rows: Sequence[bytes]) -> None:
-        digest = hash(rows)
+        digest = hash(select.together(rows))
         if rows and digest in self.bodies and "repeated_page" not in self.paginator.allow:
             raise CollectionError(
                 f"{request.describe()}: the page equals an earlier one",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import polars as pl
 
 from engine.core import jsontext
 from engine.core.errors import Json, Mark
 from engine.core.sql.words import called
+from engine.flow.files import Files
 from engine.flow.plan import Plan
 from engine.flow.publish import PartWriter, Receipt
 from engine.flow.units import RunInfo
+from engine.flow.unpack import decode_of
 from engine.flow.validate import Outcome
 from engine.spec.model import Table
 
@@ -41,6 +44,8 @@ class Made:
     outcomes: list[Outcome] = field(default_factory=list)
     entry: dict[str, Json] = field(default_factory=dict)
     """What `current.json` says of it."""
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Column and why -> of how many records jmespath.py worked out what Polars was to."""
 
     def as_json(self) -> dict[str, Json]:
         """The table for reports."""
@@ -53,12 +58,17 @@ class Made:
             "complete": self.complete,
             "kept_previous": self.kept,
             "notes": self.notes,
+            "by_jmespath": [
+                {"column": column or None, "records": records, "why": why}
+                for (column, why), records in self.asked.most_common()
+            ],
             "rules": [outcome.as_json() for outcome in self.outcomes],
         }
 
     def kept_json(self) -> dict[str, Json]:
-        """All of it but the entry, for the version that it is a part of; places are those on the page, not its name."""
-        said = {name: value for name, value in asdict(self).items() if name != "entry"}
+        """All that is the same however often the run was killed, for the version; places are those on the page."""
+        told = asdict(replace(self, entry={}))
+        said = {name: value for name, value in told.items() if name not in ("entry", "asked")}
         for one in said["outcomes"]:
             del one["mark"]["file"]
         return said
@@ -70,18 +80,22 @@ class Made:
         return cls(**{**said, "outcomes": outcomes, "entry": dict(entry)})
 
 
-def definition(plan: Plan, name: str, table: Table, more: Json = None) -> str:
+def definition(plan: Plan, files: Files, name: str, table: Table, more: Json = None) -> str:
     """A hash of what the page says of a table and its endpoints, with the params that it names, and of what is `more`.
 
-    When it changes, the table is made anew.
+    So are the files that its rules read. When it changes, the table is made anew. Raises ConfigError without a file.
     """
     endpoints = [plan.pipeline.endpoints[str(one)] for one in table.from_]
+    decoded = [{} if (decode := decode_of(one)).is_json else {"decode": decode.ways} for one in endpoints]
+    contracts = (rule.filled(plan.settings.scope()) for rule in table.validate_ if rule.files())
+    beside = {file: hashlib.sha256(files.bytes(file)).hexdigest() for rule in contracts for file in rule.files()}
     said = [
         name,
         table.model_dump(mode="json", by_alias=True, serialize_as_any=True, exclude={"doc"}),
         [endpoint.model_dump(mode="json", include={"records"}) for endpoint in endpoints],
     ]
     said += [redacts] if any(redacts := [_redacts(plan, str(one)) for one in table.from_]) else []
+    said += [one for one in (decoded, beside) if any(one)]
     text = jsontext.canonical(said if more is None else [*said, more])
     params = {one: str(plan.settings.params.get(one)) for one in sorted(set(PARAM.findall(text)))}
     return hashlib.sha256((text + (jsontext.canonical(params) if params else "")).encode()).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,6 +15,8 @@ RUN = " run"
 """Which of the runs a row came with, from 0; -1 for what was there before."""
 UNTIL = " until"
 """The run that brought the next row of the same key, which takes this one's place."""
+OWNER = " owner"
+"""Whose place a row takes: that of the one before it of the same."""
 FOREVER = 2**62
 HIDDEN = (AT, WHOLE, RUN, UNTIL)
 """Columns that no table shows."""
@@ -64,21 +66,23 @@ class Merger:
         """The rows that the table shows."""
         return rows if self.where is None else rows.filter(self.where)
 
-    def comparable(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """All rows, each with the run until which it is there."""
+    def there(self, frame: pl.DataFrame, is_apart: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
+        """All rows, each with the run until which it is there; those whose numbers are set apart never are."""
         rows, _ = self._distinct(frame)
-        if self.mode != "upsert":
-            return rows.with_columns(pl.lit(FOREVER).alias(UNTIL))
-        following = rows.with_columns(pl.col(RUN).shift(-1).over(self.key).alias(UNTIL))
-        moved = pl.when(pl.col(UNTIL) > pl.col(RUN)).then(pl.col(UNTIL))
-        return self.shown(following.with_columns(moved.backward_fill().over(self.key).fill_null(FOREVER).alias(UNTIL)))
+        out, following = pl.lit(is_apart(rows[AT])), pl.lit(None, pl.Int64)
+        if self.mode == "upsert":
+            again = pl.lit(same_key(rows, self.key)).shift(-1, fill_value=False)
+            following = pl.when(again).then(pl.when(~out).then(RUN).shift(-1)).otherwise(FOREVER).backward_fill()
+        until = pl.when(out).then(RUN).otherwise(following.fill_null(FOREVER))
+        owner = rows.select(self.key).hash_rows(seed=0) if self.mode == "upsert" else None
+        return self.shown(rows.with_columns(until.alias(UNTIL), pl.lit(owner, pl.UInt64).alias(OWNER)))
 
     def merged(self, frame: pl.DataFrame, good: pl.DataFrame, left_out: pl.DataFrame) -> pl.DataFrame:
         """What was there before and the good rows that came, in the order of the table, also those not shown."""
         good = pl.concat([good, left_out]).sort(*self.key, AT) if left_out.height else good
-        before = frame.filter(pl.col(AT).is_null()).with_columns(pl.lit(-1, pl.Int64).alias(RUN))
         rows = good
-        if before.height:
+        if frame[AT].null_count():
+            before = frame.filter(pl.col(AT).is_null()).with_columns(pl.lit(-1, pl.Int64).alias(RUN))
             rows = pl.concat([before, good]).sort(list(self.key) or WHOLE, maintain_order=True)
         if self.mode == "upsert":
             rows = self._last(rows)

@@ -161,7 +161,8 @@ class Plan:
         if not endpoint.decode.is_json and request.get(ACCEPT) is None:
             request = request.put(ACCEPT, "*/*")
         body, media = _body(endpoint, scope)
-        return _windowed(replace(request, body=body, media=media), endpoint, window)
+        request = request if body is None else replace(request, body=body, media=media)
+        return _windowed(request, endpoint, window)
 
     def compose(
         self,

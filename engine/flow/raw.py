@@ -166,7 +166,7 @@ class Segment:
         self._lock = threading.Lock()
         self._behind = True
         self._failure: OSError | None = None
-        self._compress = zstandard.ZstdCompressor(level=3).compress
+        self._compress = zstandard.ZstdCompressor(level=1).compress
 
     def append(self, meta: Meta, body: bytes) -> None:
         """Keep a page; raises StorageError when the disk refuses."""
@@ -375,7 +375,7 @@ def names_of(row: bytes) -> Iterable[str]:
 def array_of(frame: Frame, records: str) -> bytes:
     """The records of a kept page as one JSON array, without those that repeat the page before."""
     found = array_in(frame.body, "@" if frame.meta.redacted or frame.meta.decoded else records) or b"[]"
-    return found if not frame.meta.skip else b"[%b]" % b",".join(split_rows(found)[frame.meta.skip :])
+    return found if not frame.meta.skip else select.together(split_rows(found)[frame.meta.skip :])
 
 
 def rows_of(frame: Frame, records: str) -> list[bytes]:

@@ -74,8 +74,13 @@ class Rejects:
     def _count(self, rejects: Sequence[Reject]) -> None:
         for rule in dict.fromkeys(one.rule for one in rejects):
             mine = [one for one in rejects if one.rule == rule]
-            first = Outcome(rule, "error", self._place(rule, mine[0].column), 0.0, says=mine[0].says)
-            self.outcomes.setdefault(rule, first).failed += len({one.at for one in mine})
+            outcome = self.outcomes.setdefault(rule, Outcome(rule, "error", self._place(rule, mine[0].column), 0.0))
+            outcome.failed += len({one.at for one in mine})
+            first: dict[str | None, str] = {}
+            for one in mine:
+                first.setdefault(one.column, one.says)
+            for says in first.values():
+                outcome.say(says)
 
     def _value(self, one: Reject) -> str | None:
         """The value that does not fit; where it is the whole record, masked ones may be anywhere in it."""

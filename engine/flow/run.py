@@ -12,7 +12,7 @@ import polars as pl
 
 from engine.core.clock import Clock, rfc3339
 from engine.core.errors import Json, Mistake, SpecError, StorageError
-from engine.core.events import ReportWritten, Sink
+from engine.core.events import ReportStarted, ReportWritten, Sink
 from engine.core.kinds import About, Auth, Output
 from engine.flow.connect import Connect
 from engine.flow.crawl import Crawler
@@ -190,6 +190,7 @@ class Walk:
         for name, output in self.plan.pipeline.reports.items():
             place = home / self._file_name(name, output)
             tables = {table: self._published(name, table, current) for table in output.tables()}
+            self.emit(ReportStarted(name, sum(current["tables"][table]["rows"] for table in tables)))
             try:
                 with shelf.blaming(), writing(place, self.fence) as unfinished:
                     self._write(output, tables, unfinished, place, current)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +19,6 @@ SLICE_ROWS = 2_000
 PIECE_BYTES = 4_000_000
 PIECE_ROWS = 20_000
 """Of records in memory; how many a kept page holds is known when it was read."""
-FIRST_BYTES = 20_000
-"""The first record of a page is sought in so many."""
 
 
 OBJECT = ord("{")
@@ -138,14 +135,12 @@ class Slice:
     added: Mapping[str, Sequence[Json]]
     inside: bool = False
     """Whether these are elements inside records; `parent` is the record around them."""
-    doubled: bool = False
-    """Whether an object in it holds a key twice, of which Polars reads the first and everybody else the last."""
 
     @property
     def text(self) -> bytes:
         """The records as one JSON array."""
-        whole = self.rows.text if isinstance(self.rows, Array | select.Records) else None
-        return b"[%b]" % b",".join(self.rows) if whole is None else whole
+        whole = self.rows.text if isinstance(self.rows, Array) else None
+        return select.together(self.rows) if whole is None else whole
 
     def part(self, first: int, last: int) -> Slice:
         """The records from the first until the last."""
@@ -195,27 +190,22 @@ class Piece:
         """The records, the pages opened one after the other: numbered when it is known how many came before."""
         held = list[Kept]()
         for page in self.pages:
-            doubled = _is_doubled(page.rows)
-            is_big = not self.added and isinstance(page.rows, Array) and len(page.rows.text or b"") >= LEAST_BYTES
-            if not (doubled or is_big):
-                held.append(page)
-                continue
-            yield from self._joined(held)
-            held = []
-            if is_big:
-                yield Slice(0, page.rows, {}, self.inside, doubled)
+            if not self.added and isinstance(page.rows, Array) and len(page.rows.text or b"") >= LEAST_BYTES:
+                yield from self._joined(held)
+                yield Slice(0, page.rows, {}, self.inside)
+                held = []
             else:
-                yield from self._joined([page], doubled=doubled)
+                held.append(page)
         yield from self._joined(held)
 
-    def _joined(self, pages: Sequence[Kept], *, doubled: bool = False) -> Iterator[Slice]:
+    def _joined(self, pages: Sequence[Kept]) -> Iterator[Slice]:
         rows = list(chain.from_iterable(page.rows for page in pages))
         added: dict[str, list[Json]] = {name: [] for name in self.added}
         for name, values in added.items():
             for page in pages:
                 values += [page.frame.meta.add.get(name)] * len(page.rows)
         if rows:
-            yield Slice(0, rows, added, self.inside, doubled)
+            yield Slice(0, rows, added, self.inside)
 
     def numbered(self, start: int) -> int:
         """Note where each page begins, once all were read; gives the number behind the last record."""
@@ -237,37 +227,6 @@ def slices(pages: Iterable[Kept], spans: list[Span], added: Sequence[str], *, in
             held, size, rows = [], 0, 0
     if held:
         yield Piece(held, spans, added, inside)
-
-
-def _is_doubled(rows: Sequence[bytes]) -> bool:
-    """Whether the first record of a page holds a key twice in one object: who writes such records writes all so.
-
-    To look at every record would cost as much as to read them.
-    """
-    whole = rows.text if isinstance(rows, Array) else None
-    try:
-        if whole is None:
-            json.loads(rows[0] if rows else b"0", object_pairs_hook=_once)
-        else:
-            # what is cut off behind so many bytes is no JSON; then its first record is looked at wholly
-            DECODER.raw_decode(whole[1:FIRST_BYTES].decode(errors="replace").lstrip())
-    except _Twice:
-        return True
-    except (ValueError, RecursionError):  # no JSON: told when it is read
-        return whole is not None and len(whole) > FIRST_BYTES and len(rows) > 0 and _is_doubled([rows[0]])
-    return False
-
-
-class _Twice(Exception):
-    pass
-
-
-def _once(pairs: list[tuple[str, Json]]) -> None:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise _Twice
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def names_in(piece: Slice) -> set[str]:

@@ -158,7 +158,8 @@ class Sorter:
         # As most vendors send them; what is put together of sorted frames counts as sorted whatever its nulls.
         if len(order) <= 2 and not any(rows[name].null_count() or not rows[name].is_sorted() for name in order):
             return rows
-        return rows.sort(order)
+        # Those that were there before have no number, and stay in their order; where none is, it costs nothing.
+        return rows.sort(order, maintain_order=AT in order and bool(rows[AT].null_count()))
 
     def _numbered(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows if self.moves is None else self.moves.moved(rows)
@@ -320,6 +321,8 @@ def evenly(frames: Iterable[pl.DataFrame], by: Sequence[str], rows: int) -> Iter
 
 def _end(frame: pl.DataFrame, by: Sequence[str], rows: int) -> int | None:
     """Where the first key ends at or behind so many rows, and another begins; None where that is not seen yet."""
+    if frame.height <= rows:
+        return None
     others = ~same_key(frame.slice(rows - 1), by)[1:]
     first = others.arg_max() if others.any() else None
     return None if first is None else rows + first

@@ -119,7 +119,7 @@ class Surroundings:
     def definition(self, name: str, table: Table) -> str:
         """A hash of all that makes the table what it is; where it changes, the table is made anew."""
         more = [sorted(one.id for one in self.waived(name)), self.releases.get(name, 0)]
-        return definition(self.plan, name, table, more if any(more) else None)
+        return definition(self.plan, self.files, name, table, more if any(more) else None)
 
     def waived(self, name: str) -> list[Waiver]:
         """The waivers of a table that hold now."""

@@ -22,6 +22,7 @@ from engine.flow.ledger import Collection
 from engine.flow.made import Made, finish
 from engine.flow.merge import FOREVER, HIDDEN, RUN, UNTIL
 from engine.flow.publish import PART_ROWS
+from engine.flow.settle import settled
 from engine.flow.sort import same_key
 from engine.flow.surroundings import Surroundings
 from engine.flow.validate import Validator
@@ -182,13 +183,14 @@ class Tables:
         needed = {one: self.around.table(one) for one in names}
         rows = _numbered(analyze(table.sql, needed, self.around.constants()))
         view = self.around.view(name, dict(rows.schema))
-        every = across.of_frame(rows, scratch, self.around.shelf.seal)
-        again = across.repeats(table.validate_, table.key, every)
-        missing = across.References(name, view.columns, every, self.around.known).missing
         around, key = self.around, table.key
         rules, waived, masked = around.rules(name, table), around.waived(name), around.masked(table)
-        validator = Validator(name, rules, view, key, again, missing, {}, waived, masked, around.naming)
-        broken = _broken(rows, validator, key)
+        asked = Validator(name, rules, view, key, waivers=waived, masked=masked, naming=around.naming)
+        by_key = rows.sort(key) if key else rows  # who comes first of the same key is seen in its order
+        doubled = same_key(by_key, key)
+        every = across.of_frame(by_key, doubled, scratch, around.shelf.seal)
+        validator = settled(asked, every, view.columns, around.known, replaces=False)
+        broken = validator.split(by_key, doubled)[1]
         good = rows.filter(~pl.col(AT).is_in(broken[AT].implode())) if broken.height else rows
         validator.count(good.lazy())
         made.quarantined = broken[AT].n_unique()
@@ -212,12 +214,6 @@ class Tables:
         if made is None or (made.complete and not made.kept):
             return []
         return [f"rests on {name}: {'its version before' if made.kept else 'incomplete'}"]
-
-
-def _broken(rows: pl.DataFrame, validator: Validator, key: Sequence[str]) -> pl.DataFrame:
-    """The rules that rows break; who comes first of the same key is seen in its order."""
-    by_key = rows.sort(key) if key else rows
-    return validator.split(by_key, same_key(by_key, key))[1]
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:

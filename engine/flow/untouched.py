@@ -22,7 +22,7 @@ def pieces(sorter: Sorter, there: Mapping[Path, object]) -> Iterator[pl.DataFram
     """
     if sorter.drops:
         there = {}
-    if sorter.waiting:
+    if sorter.waiting and sorter.runs:
         sorter.spill()
     files = [run for run in sorter.runs if run.path in there]
     came = [run for run in sorter.runs if run.path not in there]

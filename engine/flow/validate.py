@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
 from engine.core.errors import Json, Mark
 from engine.core.kinds import Check, Reference, Rule, View
-from engine.flow.across import Missing, among
+from engine.flow.across import NONE, Missing, among
 from engine.flow.apart import BROKEN, abouts, names
+from engine.flow.columns import key_texts
 from engine.flow.contracts import Breaches
-from engine.flow.frames import AT, key_texts
+from engine.flow.frames import AT
 from engine.flow.ledger import Waiver
 from engine.flow.merge import HIDDEN
 
+MOST_SAYS = 5
+"""So many columns a rule tells what is wrong with."""
 SHOWN = 3
 """Examples of failing rows that are told with a rule's result."""
 MASKED = "***"
 VISIBLE = " visible"
+AGAIN = " again"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,19 @@ class Placed:
     rule: Rule
     word: str
     mark: Mark
+
+
+class WholeKey(Rule):
+    """A rule that nobody writes: a row that takes the place of the one with its key has one, if only in part."""
+
+    word: ClassVar[str] = "key"
+    columns: tuple[str, ...]
+
+    def checks(self, view: View) -> Sequence[Check]:
+        """One check of all columns."""
+        null = pl.all_horizontal(pl.col(name).is_null() for name in self.columns)
+        says = "is null, so the row cannot be known again: name a key that every record has"
+        return [Check("key", null, f"{', '.join(self.columns)} {says}", self.columns[0])]
 
 
 @dataclass
@@ -45,11 +62,17 @@ class Outcome:
     failed: int = 0
     checked: int = 0
     says: str = ""
-    """What is wrong, the first time it was."""
+    """What is wrong, of each column the first time it was."""
     verdict: str | None = None
     """What is wrong with the table as a whole."""
     waived: int = 0
     """Rows that break it and were let in all the same; they are not among the failed."""
+
+    def say(self, text: str) -> None:
+        """Tell what is wrong, once; of many columns the first few."""
+        told = self.says.split("; ") if self.says else []
+        if text not in told and len(told) <= MOST_SAYS:
+            self.says = "; ".join([*told, text if len(told) < MOST_SAYS else "and more"])
 
     @property
     def passed(self) -> bool:
@@ -140,12 +163,12 @@ class Validator:
     rules: Sequence[Placed]
     view: View
     key: Sequence[str]
-    repeated: Mapping[int, pl.Series]
+    repeated: Mapping[int, pl.Series] = field(default_factory=dict)
     """Rule number -> arrival numbers, in order, of rows whose values a row has that was there before.
 
     Those of rules on other columns than the key: rows of one key stand beside each other.
     """
-    missing: Callable[[Reference], Missing]
+    missing: Callable[[Reference], Missing] = lambda _: Missing(NONE, NONE)
     """The values of a column that are not in the other table's."""
     contracts: Mapping[int, Breaches] = field(default_factory=dict)
     """Rule number -> what is wrong with raw records."""
@@ -155,6 +178,8 @@ class Validator:
     """Columns whose values are never shown as they came."""
     naming: bytes = b""
     """What rows that are set apart are named with."""
+    same: Sequence[str] = ()
+    """What two rows share of which only one may be there; the key where it is not said."""
     outcomes: list[Outcome] = field(init=False)
     _totals: dict[int, dict[str, Any]] = field(default_factory=dict)
     _checks: list[tuple[int, Check]] = field(init=False)
@@ -169,6 +194,7 @@ class Validator:
         """The good rows, and one row for each broken error-level rule of each bad one (columns of `BROKEN`)."""
         for outcome in self.outcomes:
             outcome.checked += rows.height
+        same_key = self._doubled(rows, same_key)
         found = [one for one in self._looked_at(rows, same_key) if one.rows.any()]
         if not found:
             return rows, pl.DataFrame(schema=BROKEN)
@@ -179,7 +205,8 @@ class Validator:
         failed, waived = dict[int, pl.Series](), dict[int, pl.Series]()
         for one in found:
             outcome, fails = self.outcomes[one.number], one.rows
-            outcome.says = outcome.says or (one.check.says if one.says is None else one.says.drop_nulls()[0])
+            if one.says is None or not outcome.says:  # what differs by row is told of the first
+                outcome.say(one.check.says if one.says is None else one.says.drop_nulls()[0])
             if outcome.level == "error":
                 told = refused.by(self.rules[one.number], one)
                 let_in = self._let_in(told, one)
@@ -194,6 +221,26 @@ class Validator:
             outcome.failed += int(failed[number].sum()) if number in failed else 0
             outcome.waived += int(waived[number].sum()) if number in waived else 0
         return rows.filter(~bad) if errors else rows, pl.concat(broken)
+
+    def apart(self, rows: pl.DataFrame, same_key: pl.Series) -> pl.Series:
+        """The numbers of the rows that `split` would set apart; nothing is counted or told."""
+        if self.waivers:
+            return replace(self).split(rows, same_key)[1][AT].unique()
+        found = self._looked_at(rows, self._doubled(rows, same_key))
+        return rows[AT].filter(reduce(or_, (one.rows for one in found if self._is_error(one.number)), _none(rows)))
+
+    def _is_error(self, number: int) -> bool:
+        return self.outcomes[number].level == "error"
+
+    def _doubled(self, rows: pl.DataFrame, same_key: pl.Series) -> pl.Series:
+        """Which rows have the key of one before them that is in the table: none that another rule sets apart."""
+        if not same_key.any() or not any(set(placed.rule.unique()) == set(self.key) for placed in self.rules):
+            return same_key
+        apart = self.apart(rows, _none(rows))
+        stays = (~pl.col(AT).is_in(apart.implode())).cast(pl.UInt32)
+        before = (stays.cum_sum() > stays) | pl.col(AGAIN).first()  # the first comes again where one was there before
+        found = rows.with_columns(same_key.alias(AGAIN)).select(before.over(self.same or self.key)).to_series()
+        return found & same_key
 
     def _let_in(self, told: pl.DataFrame, one: Failing) -> pl.Series:
         """Which of the broken rules of rows are waived; of a rule that hides its rows none ever is."""

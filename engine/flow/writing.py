@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engine.core import commit
+from engine.core import commit, jsontext
 from engine.core.errors import Json, StorageError
 from engine.flow.lease import ALONE, Fence
 from engine.flow.seal import PLAIN, Seal
@@ -54,7 +54,7 @@ def sync_folder(folder: str | Path) -> None:
 def replace_json(place: Path, value: Mapping[str, Json], fence: Fence = ALONE, seal: Seal = PLAIN) -> None:
     """Write JSON for good: synced, then renamed, so that a reader sees the old or the new."""
     with writing(place, fence) as temporary:
-        seal.write(temporary, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), place)
+        seal.write(temporary, jsontext.shown(value) + b"\n", place)
 
 
 def read_json(place: Path, seal: Seal = PLAIN) -> Json:

@@ -24,6 +24,8 @@ Columns = Annotated[
     BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | list[str]),
 ]
 """One column, or a list of them."""
+TEXTS = ("string", "json", "list")
+"""The column types whose values are texts, or lists of them."""
 
 
 def one_or_more(columns: list[ColumnName]) -> list[ColumnName]:

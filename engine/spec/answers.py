@@ -33,6 +33,11 @@ class Decode(Model):
         """Whether answers are JSON as they come."""
         return not self.chain.links and self.by is None
 
+    @property
+    def ways(self) -> list[Any]:
+        """All ways as a page may write them: what is made of the same bytes hangs on nothing else."""
+        return [self.chain.written, {name: way.written for name, way in self.options.items()}]
+
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:

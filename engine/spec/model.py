@@ -149,9 +149,7 @@ class Table(Model):
     delete_when: Sql | None = Field(
         None, description="With upsert: rows for which this holds are taken out; no rule looks at them."
     )
-    rows: Annotated[list[Each] | Zipped | None, BeforeValidator(lambda v: v)] = Field(
-        None, description="One row for each element deep inside a record."
-    )
+    rows: list[Each] | Zipped | None = Field(None, description="One row for each element deep inside a record.")
     where: Sql | None = Field(None, description="Which rows are wanted; the others are left out without a word.")
     null_values: list[Text] = Field([], description="Texts that mean null.")
     columns: dict[str, Column] = Field({}, description="Column -> path, or path with type and meaning.")

@@ -112,11 +112,8 @@ def _merged(document: Document) -> tuple[Document, list[Finding]]:
     if not isinstance(root.value, dict):
         return document, []
     sections = dict(root.value)
-    defaults, styles, endpoints = (
-        sections.pop("defaults", None),
-        sections.pop("styles", None),
-        sections.get("endpoints"),
-    )
+    defaults, styles = sections.pop("defaults", None), sections.pop("styles", None)
+    endpoints = sections.get("endpoints")
     findings = [
         document.finding((word,), "value", "a mapping is expected here", f"write {word}: {{ … }}")
         for word, node in (("defaults", defaults), ("styles", styles))
@@ -144,11 +141,8 @@ def _endpoint(
     for style in reversed(used_styles(use)):
         if not isinstance(style.value, str) or style.value not in known:
             text = f'no style is called "{style.value}"{nearest(str(style.value), list(known))}'
-            findings.append(
-                document.finding(
-                    ("endpoints", name, "use"), "unknown-style", text, "name a style of the section styles"
-                )
-            )
+            fix = "name a style of the section styles"
+            findings.append(document.finding(("endpoints", name, "use"), "unknown-style", text, fix))
         else:
             node = _over(known[style.value], node)
     if defaults is not None:
@@ -220,37 +214,27 @@ def _from_pydantic(document: Document, loc: Loc, error: dict[str, Any]) -> Findi
     cause = (error.get("ctx") or {}).get("error")
     if isinstance(cause, Mistake):
         return _finding(document, loc, cause)
-    word = str(loc[-1]) if loc else ""
+    place, word = existing(document.root, loc), str(loc[-1]) if loc else ""
     if error["type"] == "extra_forbidden":
         known = _words(error["model"])
         fix = f"known here: {', '.join(known)}" if known else "take it out"
         near = nearest(word, known)
-        found = document.finding(
-            existing(document.root, loc), "unknown-word", f'unknown word "{word}"{near}', fix, key=True
-        )
+        found = document.finding(place, "unknown-word", f'unknown word "{word}"{near}', fix, key=True)
         return replace(found, source="") if loc[0] == "secrets" and not near else found  # it may be the secret itself
     if error["type"] == "missing":
-        return document.finding(
-            existing(document.root, loc), "missing", f'"{word}" is missing', f"add {word}: …", key=True
-        )
+        return document.finding(place, "missing", f'"{word}" is missing', f"add {word}: …", key=True)
+    shown = _shown(error["input"])
     if error["type"] == "literal_error" and len(error["forms"]) == 1:
         expected = str(error["ctx"]["expected"])
         near = nearest(str(error["input"]), re.findall(r"'([^']*)'", expected))
-        message = f"{_shown(error['input'])} is not one of {expected}{near}"
+        message = f"{shown} is not one of {expected}{near}"
         if " or " not in expected:
-            message = f"{_shown(error['input'])} does not go here: there is only {expected}"
-        return document.finding(existing(document.root, loc), "value", message, f"write {expected}")
+            message = f"{shown} does not go here: there is only {expected}"
+        return document.finding(place, "value", message, f"write {expected}")
     if error["type"] == "string_pattern_mismatch":
-        return document.finding(
-            existing(document.root, loc),
-            "value",
-            f"{_shown(error['input'])} has characters that do not go here",
-            f"it must match {error['ctx']['pattern']}",
-        )
-    expected = _expected(error)
-    return document.finding(
-        existing(document.root, loc), "value", f"{_shown(error['input'])} does not go here: {expected}"
-    )
+        fix = f"it must match {error['ctx']['pattern']}"
+        return document.finding(place, "value", f"{shown} has characters that do not go here", fix)
+    return document.finding(place, "value", f"{shown} does not go here: {_expected(error)}")
 
 
 EXPECTED = {
@@ -299,15 +283,9 @@ def _expected(error: dict[str, Any]) -> str:
 
 
 def _shown(value: Json) -> str:
-    text = (
-        repr(value)
-        if isinstance(value, str)
-        else "a mapping"
-        if isinstance(value, dict)
-        else "a list"
-        if isinstance(value, list)
-        else str(value)
-    )
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

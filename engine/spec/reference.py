@@ -18,12 +18,12 @@ from engine.core.filters import FILTERS
 from engine.core.kinds import KINDS, Part
 from engine.core.registry import Registry
 from engine.core.sql import functions
-from engine.core.values import ColumnName, Duration, Percent, Rate, Size
+from engine.core.values import ColumnName, Duration, Percent, Rate, Size, Spelled
 from engine.core.wire import Place
 from engine.spec.collect import Endpoint
 from engine.spec.model import ColumnType, ParamType, Pipeline
 from engine.spec.prose import prose, sample
-from engine.spec.schema import models, page_schema, read_as, short_of
+from engine.spec.schema import models, page_schema, short_of
 from engine.spec.vocabulary import vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -122,11 +122,12 @@ class Section:
 
 def reference(word: str | None = None) -> str:
     """What there is to say of a word, or everything, as markdown. Raises ConfigError for an unknown word."""
-    sections = list(_sections(_registry()))
+    registry = _registry()
     if word is None:
-        return "\n".join([f"# Reference\n\n{WRITTEN}\n", *(one.markdown() for one in sections)])
-    found = [one.markdown() for one in sections if word in one.words]
+        return "\n".join([f"# Reference\n\n{WRITTEN}\n", *(one.markdown() for one in _sections(registry))])
+    found = [one.markdown() for one in _sections(registry, word) if word in one.words]
     if not found:
+        sections = list(_sections(registry))
         rows = [(one.title, row) for one in sections for name, row in one.fields if name == word]
         found = [f"{HEAD}{row}\n\nA field of {title}.\n" for title, row in rows]
     if not found:
@@ -139,7 +140,8 @@ def _registry() -> Registry:
     return Registry({kind: f"engine.parts.{kind}" for kind in KINDS})
 
 
-def _sections(registry: Registry) -> Iterator[Section]:
+def _sections(registry: Registry, only: str | None = None) -> Iterator[Section]:
+    """Every piece; of the parts those of one word alone, where only that is asked for: others are not imported."""
     yield Section(("page",), "The page", "One YAML file describes one vendor, whole.", 2)
     for path, model in models(Pipeline, ""):
         yield _of_model(path, model)
@@ -147,7 +149,9 @@ def _sections(registry: Registry) -> Iterator[Section]:
             yield Section(("defaults", "styles", "use", "prepend"), "defaults, styles and use", STYLES)
     for kind in KINDS:
         yield Section((kind,), kind, KIND_SAYS[kind], 2)
-        yield from (_of_part(word, part) for its_kind, word, part in registry.parts() if its_kind == kind)
+        for word in registry.words(kind):
+            if only in (None, word) and (part := registry.part(kind, word)):
+                yield _of_part(word, part)
     yield from _values()
     yield from _languages()
     yield Section(("exit", "exit codes"), "Exit codes", _exits(), 2)
@@ -245,8 +249,8 @@ def _type(kind: Any, metadata: Sequence[Any] = ()) -> str:
     """A type in the words of the page."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     for one in metadata:
-        if isinstance(one, BeforeValidator) and (unit := read_as(one)):
-            return f"{_type(unit)} or template"
+        if isinstance(one, BeforeValidator) and kind is Spelled:
+            return _type(one.json_schema_input_type)
     if origin is typing.Annotated:
         return _type(arguments[0], arguments[1:])
     if origin is typing.Literal:

@@ -19,7 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Schedule(BaseModel):
     """When the page runs by itself, where `engine daemon` runs: at the times of a cron line, or every so long."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     cron: Cron | None = Field(None, description="Minute, hour, day of month, month, day of week: `0 2 * * *`.")
     timezone: Zone | None = Field(

@@ -29,7 +29,6 @@ from engine.spec.prose import prose, sample, summary
 
 IGNORED: dict[str, Json] = {"^x-": {}}
 """Keys that start with `x-` are for the author alone."""
-SCALAR = {"type": ["string", "number", "boolean"]}
 TEMPLATE = r"\$\{"
 TYPES: Mapping[Any, Json] = {
     str: {"type": "string"},
@@ -39,19 +38,6 @@ TYPES: Mapping[Any, Json] = {
     type(None): {"type": "null"},
     Any: {},
 }
-SHORTHANDS: Mapping[str, Json] = {
-    "source_text": SCALAR,
-    "_as_template": SCALAR,
-    "_whole_number": {"type": ["integer", "string"], "minimum": 1, "pattern": TEMPLATE},
-    "_sent": {},
-    "_query_value": {
-        "type": ["string", "number", "boolean", "array", "null", "object"],
-        "properties": {"join": {"type": "string"}, "values": {}},
-        "required": ["join", "values"],
-        "additionalProperties": False,
-    },
-}
-"""What is read before its type is looked at -> what may be written there."""
 CONSTRAINTS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum"}
 
 
@@ -139,7 +125,8 @@ class Schema:
         """The schema of a type with what Annotated says of it."""
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin is typing.Annotated:
-            return self.of(arguments[0], [*arguments[1:], *metadata], may_be_null=may_be_null)
+            said = [one for it in arguments[1:] for one in (it.metadata if isinstance(it, FieldInfo) else [it])]
+            return self.of(arguments[0], [*said, *metadata], may_be_null=may_be_null)
         for one in metadata:
             if isinstance(one, BeforeValidator):
                 return _narrowed(self.read_before(one, kind, metadata), metadata)
@@ -175,19 +162,12 @@ class Schema:
         }
 
     def read_before(self, validator: BeforeValidator, kind: Any, metadata: Sequence[Any]) -> dict[str, Json]:
-        """What may be written where a function reads the value first: its shorthands."""
-        name, told = validator.func.__name__, validator.json_schema_input_type
-        if told is not PydanticUndefined:
-            return self.of(told)
-        if name in SHORTHANDS:
-            return dict(SHORTHANDS[name])
-        if unit := read_as(validator):
-            return self.union([unit, Template])
-        others = [one for one in metadata if one is not validator]
-        shape = self.of(kind, others)
-        if name == "_limits":
-            limit = _united([{"type": "string"}, self.inline(shape["items"])])
-            return _united([limit, {"type": "array", "items": limit}])
+        """What may stand where a function reads the value: what it tells; else one of a list, a scalar for a text."""
+        if (told := validator.json_schema_input_type) is not PydanticUndefined:
+            return self.of(told, may_be_null=True)
+        if kind in (str, Template):
+            return self.of(str | float | bool)
+        shape = self.of(kind, [one for one in metadata if one is not validator])
         if shape.get("type") == "array" and "items" in shape:
             return _united([self.inline(shape["items"]), shape])
         return _united([{"type": "string"}, self.inline(shape)]) if "$ref" in shape else shape
@@ -329,13 +309,6 @@ def short_of(model: type[BaseModel]) -> str | None:
     if issubclass(model, Part):
         return model.short
     return next(iter(model._short("")), None) if _has_short(model) else None  # type: ignore[attr-defined]  # it has one
-
-
-def read_as(validator: BeforeValidator) -> type[Spelled] | None:
-    """The unit that a value is read as unless it is a template: what the function was made for."""
-    cells = getattr(validator.func, "__closure__", None) or ()
-    kinds = (cell.cell_contents for cell in cells)
-    return next((one for one in kinds if isinstance(one, type) and issubclass(one, Spelled)), None)
 
 
 def models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -288,8 +288,9 @@ class _Builder:
             raw = self.text[node.start_mark.index : node.end_mark.index]
             made = Node(self.scalar(node, raw), mark, key_mark, node.value, raw)
         else:
+            listed = isinstance(node, yaml.SequenceNode)
             made = Node(
-                self.mapping(node, key) if isinstance(node, yaml.MappingNode) else self.sequence(node), mark, key_mark
+                [self.build(item) for item in node.value] if listed else self.mapping(node, key), mark, key_mark
             )
         self.built[id(node)] = made
         self.measure(node)
@@ -303,10 +304,6 @@ class _Builder:
         if size > MOST_NODES:
             self.wrong(node, f"with its aliases this holds more than {MOST_NODES} values", "use fewer aliases")
             raise _error(self.findings)
-
-    def sequence(self, node: yaml.Node) -> list[Node]:
-        """The entries of a list."""
-        return [self.build(item) for item in node.value]
 
     def mapping(self, node: yaml.Node, at: str) -> dict[str, Node]:
         """The keys of a mapping, those it merges with `<<` behind its own."""
@@ -377,9 +374,8 @@ class _Builder:
 
     def wrong(self, node: yaml.Node, message: str, fix: str) -> None:
         """Note what is wrong with a node."""
-        self.findings.append(
-            _finding(self.text, self.file, Trap(node.start_mark.line, node.start_mark.column, message, fix))
-        )
+        trap = Trap(node.start_mark.line, node.start_mark.column, message, fix)
+        self.findings.append(_finding(self.text, self.file, trap))
 
 
 def _finding(text: str, file: str, trap: Trap) -> Finding:

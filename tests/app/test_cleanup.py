@@ -139,6 +139,18 @@ def test_pages_stay_of_a_table_that_the_page_says_something_else_of(kept: Kept, 
     assert "events rests on it: the page now says something else of it" == told[first]
 
 
+def test_pages_stay_of_a_table_whose_contract_is_another_or_gone(kept: Kept, three: Three) -> None:
+    contract = kept.desk.folder / "event.json"
+    contract.write_text("{}")
+    kept.page(events={"from": "events", "key": "id", "columns": EVENTS, "validate": [{"json_schema": "event.json"}]})
+    first, *_ = three()
+    contract.write_text('{"properties": {}}')
+    assert "events rests on it: the page now says something else of it" == reasons(kept.clean(raw=True), "raw")[first]
+    contract.unlink()
+    said = "events rests on it: there is no file event.json beside the page"
+    assert said == reasons(kept.clean(raw=True), "raw")[first]
+
+
 def test_pages_that_no_table_is_known_to_be_made_of_stay(kept: Kept) -> None:
     runs = [kept.run("collect", event=day).run for day in (1, 2, 3)]
     (kept.desk.folder / "acme.yaml").unlink()

@@ -19,6 +19,7 @@ def test_the_errors_can_be_imported_and_have_message_fix_and_mark() -> None:
     assert ("what", "mend", None) == (error.message, error.fix, error.mark)
 
 
+@pytest.mark.slow
 def test_a_page_is_run_against_its_simulated_vendor(tmp_path: Path) -> None:
     engine = Engine.from_config(storage=tmp_path)
     result = engine.run(APIGEE, vendor=Simulator.of(engine, APIGEE), only=["environments"])

@@ -3,10 +3,11 @@
 import io
 from collections.abc import Sequence
 
+import pytest
 from rich.console import Console
 
 from engine.app import events
-from engine.cli.progress import Bars, bars_on
+from engine.cli.progress import Bars, Lines, bars_on
 
 
 def _shown(*happened: events.Event) -> Sequence[str]:
@@ -48,3 +49,16 @@ def test_an_endpoint_that_ended_leaves_a_line_for_its_bar() -> None:
     shown = _shown(*ended, events.TableStarted("cheap"))
     assert any(line.endswith("things: 1 page, 2 records") for line in shown)
     assert "table cheap" in shown[-1]
+
+
+def test_a_report_has_a_bar_with_its_rows_until_it_is_written() -> None:
+    started = events.ReportStarted("list", 200_000)
+    assert "report list" in _shown(started)[-1]
+    assert "200,000 rows" in _shown(started)[-1]
+    assert "200,000 rows" not in _shown(started, events.ReportWritten("list", "list.xlsx"))[-1]
+
+
+def test_a_log_says_that_a_big_report_is_being_written(capsys: pytest.CaptureFixture[str]) -> None:
+    for rows in (10, 200_000):
+        Lines()(events.ReportStarted("list", rows))
+    assert "report list: writing 200,000 rows\n" == capsys.readouterr().err

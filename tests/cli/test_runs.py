@@ -203,3 +203,13 @@ def test_a_page_is_found_by_the_name_of_its_tool_once_it_has_run(desk: Desk, tmp
         Engine.from_config(env={}).find("shop")
     assert 0 == desk.engine("run", str(elsewhere)).return_value
     assert elsewhere.samefile(Engine.from_config(env={}).find("shop"))
+
+
+def test_a_run_says_what_jmespath_py_had_to_read(desk: Desk) -> None:
+    desk.page("{ path: name, type: string,", "{ path: name || nick, type: string,")
+    desk.shop.things[0]["name"] = 5
+    desk.shop.things[1]["name"] = "x"
+    told = " ".join(desk.engine("run", "shop").stdout.split())
+    assert "table things: jmespath.py read name of 3 records, one by one: it is of various kinds" in told
+    made = json.loads(desk.engine("process", "shop", "--json").stdout)["tables"][0]
+    assert ("name", 3) == (made["by_jmespath"][0]["column"], made["by_jmespath"][0]["records"])

@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 PAGES = {path.stem: path for path in sorted(HERE.glob("*.yaml"))}
 DOCUMENTED = read(HERE.parent / "cases" / "connectors.yaml").plain()
 ANSWERED = read(HERE.parent / "cases" / "connector_answers.yaml").plain()
-QUICK = ("okta", "sentry", "stripe", "zendesk-support")
+QUICK = ("okta", "stripe")
 """Those of which each test run collects; the others are slow."""
 ABSENT = {"organizations.deleted_at", "issues.pull_url", "shipping.items"}
 """Columns whose rows are taken out where they have a value, and an empty element of XML."""

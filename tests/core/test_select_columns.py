@@ -112,8 +112,16 @@ def test_a_column_is_read(text: str, of: Of, record: Json, expected: Json) -> No
         ("a=='x'", "list", "it gives one value where a list is wanted"),
         ("a[?b=='x'].b.c", "list", "one place is read as one value and as an object"),
         ("a[] | [0]", "list", "one place is read as one value and as a list"),
-        ("a[0] == a", "scalar", "lists and objects are not compared"),
-        ("a == `[1]`", "scalar", "lists and objects are not compared"),
+        (
+            "a[0] == a",
+            "scalar",
+            "it compares lists or objects as a whole, and only the parts that are named are read of them",
+        ),
+        (
+            "a == `[1]`",
+            "scalar",
+            "it compares lists or objects as a whole, and only the parts that are named are read of them",
+        ),
         ("a == `{}`", "scalar", "objects written in the expression are not translated"),
         ("a == `9007199254740992`", "scalar", "numbers from 2^53 on are not exact"),
         ("a || `{}`", "json", "objects written in the expression are not translated"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.core import jsontext
-from engine.core.select import Taking, taking
+from engine.core.select import Taking, taking, together
 from engine.core.wire import Page, Request
 from engine.flow.raw import rows_in
 
@@ -69,6 +69,14 @@ def test_records_are_those_that_the_longer_way_finds(body: bytes, records: tuple
     longer = rows_in(body, ".".join(f'"{key}"' for key in records) or "@") or []
     assert (longer, len(longer), longer[1:]) == (list(taken.rows), len(taken.rows), list(taken.rows[1:]))
     assert jsontext.read(b"[" + b",".join(longer) + b"]") == jsontext.read(taken.rows.text)
+
+
+def test_records_are_put_together_once_however_they_came() -> None:
+    taken = _taking(("data",)).of(PAGE)
+    assert taken
+    assert taken.rows
+    assert b'[{"id": 1},{"id":"\\ud83d\\ude00"},3,null,[4]]' == together(taken.rows) == together(list(taken.rows))
+    assert together(taken.rows) is taken.rows.text
 
 
 @pytest.mark.parametrize("body", [b'{"data": null}', b"{}", b'{"next": "x"}'])

@@ -19,6 +19,9 @@ STREAMED = [
     "SELECT DISTINCT team, big FROM t",
     "SELECT a.team, count(*) AS c FROM t AS a JOIN t AS b ON a.n = b.n + 1 GROUP BY a.team",
     "WITH k AS (SELECT team, max(n) AS z FROM t GROUP BY team) SELECT count(*) AS c FROM t JOIN k ON t.n = k.z",
+    "SELECT team, count(DISTINCT score) AS c, max(CAST(score AS VARCHAR)) AS z FROM t GROUP BY team, score > 5",
+    "SELECT DISTINCT CAST(score AS VARCHAR) AS s FROM t",
+    "SELECT team, count(*) AS c FROM t WHERE n < (SELECT sum(k.n) AS s FROM t AS k) GROUP BY team",
 ]
 AS_THEY_COME = [
     "SELECT n, team FROM t",
@@ -26,6 +29,10 @@ AS_THEY_COME = [
     "SELECT team, sum(score) AS s FROM t GROUP BY team",
     "SELECT team, count(*) AS c FROM t GROUP BY team HAVING sum(score) > 1",
     "SELECT DISTINCT score FROM t",
+    "SELECT team, CAST(max(score) AS VARCHAR) AS z FROM t GROUP BY team",
+    "SELECT team, count(*) AS c FROM t GROUP BY team HAVING CAST(min(score) AS VARCHAR) = '-0.0'",
+    "SELECT CAST(score AS VARCHAR) AS s, count(*) AS c FROM t GROUP BY score",
+    "SELECT count(*) AS c FROM t WHERE team IN (SELECT CAST(max(k.score) AS VARCHAR) AS s FROM t AS k)",
     "SELECT team, string_agg(team, ',' ORDER BY n % 3) AS s FROM t GROUP BY team",
     "SELECT team, array_agg(n ORDER BY n % 3) AS s FROM t GROUP BY team",
     "SELECT count(*) AS c FROM (SELECT team FROM t ORDER BY n % 3 LIMIT 5) AS k",
@@ -73,6 +80,24 @@ def test_what_may_tell_the_order_of_rows_is_not_streamed(text: str) -> None:
 def test_a_query_gives_the_same_rows_each_time(text: str) -> None:
     first = run(text, {"t": ROWS}, {}).rows()
     assert [first] * 3 == [run(text, {"t": ROWS}, {}).rows() for _ in range(3)]
+
+
+def test_which_of_zero_and_its_negative_stands_for_both_is_the_same_each_time() -> None:
+    rows = pl.LazyFrame({"n": range(200_000)}).select(f=pl.when(pl.col("n") % 3 == 0).then(-0.0).otherwise(0.0))
+    for text in ("SELECT CAST(max(f) AS VARCHAR) AS s FROM t", "SELECT CAST(f AS VARCHAR) AS s FROM t GROUP BY f"):
+        build = Build({}).frame(syntax.read_query(text), {"t": rows}, ordered=True)
+        assert build.collect(engine="in-memory").rows() == run(text, {"t": rows}, {}).rows()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*) AS c FROM t WHERE n < (SELECT sum(k.m) AS s FROM k)",
+        "SELECT q.s AS c FROM (SELECT sum(m) AS s FROM k) AS q",
+    ],
+)
+def test_a_subquery_may_sum_a_column_of_its_own(text: str) -> None:
+    assert [(3,)] == run(text, {"t": ROWS, "k": pl.LazyFrame({"m": [1, 2]})}, {}).rows()
 
 
 def test_ranks_of_groups_stay_those_of_their_own_order() -> None:

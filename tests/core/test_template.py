@@ -282,3 +282,28 @@ def test_jinja_is_imported_only_where_a_template_is_more_than_a_name() -> None:
         "print('jinja2' in sys.modules)"
     )
     assert "False" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "call", ["upper", "path", "default('x')", "date('%Y')", "date", "join('~')", "hash('md5')", "base64"]
+)
+@pytest.mark.parametrize("value", ["a/b", None, ["a", 1], datetime(2026, 1, 2, tzinfo=UTC), {}])
+def test_a_filter_that_is_read_without_jinja_gives_what_jinja_gives(call: str, value: Any) -> None:
+    # The braces make it more than a name.
+    assert _filled(f"${{(a.b)|{call}}}", value) == _filled(f"${{a.b|{call}}}", value)
+
+
+@pytest.mark.parametrize("call", ["nope", "date('%Q')", "join", "hash('md4')", "upper('x')"])
+def test_a_filter_that_is_not_plain_is_refused_as_by_jinja(call: str) -> None:
+    with pytest.raises(Mistake) as ours:
+        compile(f"${{a.b|{call}}}")
+    with pytest.raises(Mistake) as theirs:
+        compile(f"${{(a.b)|{call}}}")
+    assert (str(theirs.value), theirs.value.fix) == (str(ours.value), ours.value.fix)
+
+
+def _filled(text: str, value: Any) -> str:
+    try:
+        return repr(render(text, {"a": {"b": value}}))
+    except Mistake as mistake:
+        return str(mistake)

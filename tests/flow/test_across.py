@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,20 +20,23 @@ from engine.core.errors import Mistake
 from engine.core.kinds import Reference
 from engine.flow.across import (
     HASH,
+    NONE,
     THERE,
     VALUE,
     Every,
     Missing,
+    among,
     behind,
     missing,
     of_frame,
     of_sorter,
     places,
     repeated_rows,
+    twice,
     unmatched,
 )
 from engine.flow.frames import AT
-from engine.flow.merge import FOREVER, RUN, UNTIL, Merger
+from engine.flow.merge import FOREVER, OWNER, RUN, UNTIL, Merger
 from engine.flow.seal import PLAIN
 from engine.flow.sort import Moves, Sorter
 from engine.spec.model import Deduplicate
@@ -74,7 +78,7 @@ def _plain(value: Any) -> Any:
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
-@settings(max_examples=40)
+@settings(max_examples=min(40, settings().max_examples))
 @given(ROWS, st.sampled_from(["replace", "append", "upsert"]), st.booleans(), st.integers(0, 30))
 def test_rows_that_repeat_are_those_that_a_plain_reading_finds(
     rows: list[tuple[Any, ...]], mode: str, chooses: bool, second: int
@@ -82,21 +86,23 @@ def test_rows_that_repeat_are_those_that_a_plain_reading_finds(
     rule = Deduplicate.model_validate({"keep": "last", "order_by": "score"}) if chooses else None
     merger = Merger(mode, ["id"], rule, [0, second] if second else [0])
     with _sorted(rows) as sorter:
-        compared = pl.concat(list(map(merger.comparable, sorter.merged())))
+        out = pl.Series(HASH, [0, 3, 9], dtype=pl.UInt64)
+        compared = pl.concat([merger.there(frame, partial(among, out)) for frame in sorter.merged()])
         for columns in (["name"], ["name", "score"]):
-            found = repeated_rows(replace(of_sorter(sorter, merger), run_rows=3), columns)
+            found = _repeats(replace(of_sorter(sorter, merger), run_rows=3), columns, out)
             there = found.filter(found.is_in(compared[AT].implode())).to_list()  # the others came twice as they are
             assert sorted(_repeated(compared, columns)) == there
 
 
 def test_a_row_of_which_only_the_hash_was_there_before_repeats_none() -> None:
-    same = {HASH: [7, 7, 7], AT: [0, 1, 2], RUN: [0, 0, 0], UNTIL: [FOREVER] * 3}
+    same = {HASH: [7, 7, 7], AT: [0, 1, 2], RUN: [0, 0, 0], UNTIL: [FOREVER] * 3, OWNER: [1, 2, 3]}
     rows = pl.DataFrame({"name": ["a", "b", "a"], **same}, schema_overrides={AT: pl.UInt64})
     assert [2] == behind(rows, ["name"])[0].to_list()
 
 
 def test_of_a_value_that_all_rows_have_one_row_of_each_frame_is_sorted() -> None:
-    rows = pl.DataFrame({"name": ["a"] * 1_000, AT: range(1_000), RUN: [0] * 1_000, UNTIL: [FOREVER] * 1_000})
+    there = {RUN: [0] * 1_000, UNTIL: [FOREVER] * 1_000, OWNER: range(1_000)}
+    rows = pl.DataFrame({"name": ["a"] * 1_000, AT: range(1_000), **there})
     repeated, rest = behind(rows, ["name"])
     assert (999, 1) == (repeated.len(), rest.height)
 
@@ -180,7 +186,7 @@ def test_of_a_table_to_which_no_row_came_nothing_is_missing(tmp_path: Path, came
 def test_rows_that_got_another_number_repeat_by_that_and_those_that_were_dropped_not_at_all() -> None:
     with _sorted([(1, "a", 1.0), (2, "b", 1.0), (3, "b", 1.0), (4, "a", 1.0)], each=2) as sorter:
         sorter.moves = Moves.of([(0, 1), (1, None), (2, 2), (3, 0)])
-        assert [1] == repeated_rows(of_sorter(sorter, Merger("replace", ["id"], None, [0])), ["name"]).to_list()
+        assert [1] == _repeats(of_sorter(sorter, Merger("replace", ["id"], None, [0])), ["name"]).to_list()
 
 
 @given(st.sets(st.integers(0, 50)), st.lists(st.integers(0, 50)))
@@ -190,8 +196,13 @@ def test_places_in_what_is_in_order(ordered: set[int], values: list[int]) -> Non
     assert [held.index(one) if one in ordered else None for one in values] == found.to_list()
 
 
+def _repeats(every: Every, columns: Sequence[str], out: pl.Series = NONE) -> pl.Series:
+    return repeated_rows(every, columns, twice(every, columns), out, "unique")
+
+
 def _every(rows: pl.DataFrame, folder: Path) -> Every:
-    return of_frame(rows.with_columns(pl.int_range(pl.len(), dtype=pl.UInt64).alias(AT)), folder, PLAIN)
+    numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.UInt64).alias(AT))
+    return of_frame(numbered, pl.repeat(False, rows.height, eager=True), folder, PLAIN)
 
 
 def _texts(values: Sequence[str | None]) -> pl.Series:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.app import Stop
+from engine.core import commit
 from engine.core.errors import SpecError, Stopped, StorageError
 from engine.core.events import Skipped
 from tests.flow.desk import Desk, Tiny, of
@@ -349,3 +350,18 @@ def test_what_is_left_out_is_told_to_the_sink(desk: Desk, vendor: Tiny) -> None:
     vendor.routes["/things"] = Answer.json({}, 403)
     desk.collect({"things": {"get": "/things", "responses": [{"when": {"status": 403}, "skip": {"say": "add-on"}}]}})
     assert [Skipped("things", "unit", "add-on")] == [one for one in desk.events if isinstance(one, Skipped)]
+
+
+def test_endpoints_that_begin_together_cost_one_transaction(
+    desk: Desk, vendor: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[str] = []
+    monkeypatch.setattr(commit, "hear", lambda point, about: changes.append(point))
+    counts = []
+    for names in ("a", "abc"):
+        vendor.routes |= {f"/{name}": [{"id": 1}] for name in names}
+        changes.clear()
+        desk.collect({name: f"/{name}" for name in names})
+        counts.append(changes.count("ledger committed"))
+    one, three = counts
+    assert 2 == three - one  # each more is sealed, and begins with the others

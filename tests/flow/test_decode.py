@@ -87,10 +87,12 @@ def test_kept_pages_give_the_same_table_again_without_the_vendor(desk: Desk, ven
     assert (asked, before) == (len(vendor.log), _table(desk))
 
 
-def test_settings_that_were_wrong_can_be_mended_without_collecting_again(desk: Desk, vendor: Tiny) -> None:
+@pytest.mark.parametrize("mode", ["replace", "upsert", "append"])
+def test_settings_that_were_wrong_can_be_mended_without_collecting_again(desk: Desk, vendor: Tiny, mode: str) -> None:
     vendor.routes["/users"] = _sent(b"id;version\n08;1.10\n")
-    _run(desk, decode="csv")
-    page = desk.page({"users": {"get": "/users", "decode": {"csv": {"separator": ";"}}}}, tables=TABLES)
+    tables = {"users": {**TABLES["users"], "key": "id", "mode": mode}}
+    desk.engine().run(desk.page({"users": {"get": "/users", "decode": "csv"}}, tables=tables))
+    page = desk.page({"users": {"get": "/users", "decode": {"csv": {"separator": ";"}}}}, tables=tables)
     desk.engine().process(page)
     assert ([{"id": "08", "version": "1.10"}], 1) == (_table(desk), len(vendor.log))
 

@@ -14,7 +14,7 @@ from polars.exceptions import PanicException
 from engine.app.engine import registry
 from engine.core.errors import StorageError
 from engine.core.wire import Page, Request
-from engine.flow.early import MOST_REJECTS, Early, intakes
+from engine.flow.early import MOST_REJECTS, PAGE_BYTES, Early, intakes
 from engine.flow.intake import Intake
 from engine.flow.plan import Settings, plan
 from engine.flow.raw import Meta, rows_in
@@ -152,6 +152,23 @@ def test_pages_without_bytes_are_waited_for_too(tmp_path: Path) -> None:
     _hear(early, _page(b"", rows_in(json.dumps(_rows(*range(9))).encode(), "@")))
     early.finish()
     assert 9 == early.tables["things"].sorter.rows
+    early.close()
+
+
+def test_nothing_waits_of_pages_without_records(tmp_path: Path) -> None:
+    early = _early(tmp_path / "early")
+    for number in range(300):
+        _hear(early, _page(json.dumps(_rows(number) if number % 100 == 50 else []).encode()), number=number)
+    [(piece, _)] = [early.tables["things"].piece(every=True) or pytest.fail("nothing waits")]
+    assert ([50, 150, 250], 300) == ([one.frame.meta.page for one in piece.pages], len(early.tables["things"].pages))
+    early.close()
+
+
+def test_pages_with_few_bytes_are_read_before_they_fill_the_memory(tmp_path: Path) -> None:
+    early = _early(tmp_path / "early")
+    for number in range(2 * MOST // PAGE_BYTES):
+        _hear(early, _page(json.dumps(_rows(number)).encode()), number=number)
+    assert early.tables["things"].sorter.rows > 0
     early.close()
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.flow.batches import BATCH_ROWS, batches
 from engine.flow.columns import Wanted, reading
-from engine.flow.frames import AT, BATCH_ROWS, Reader, Rows, batches
+from engine.flow.frames import AT, Reader, Rows
 from engine.flow.raw import Frame, Meta
 from engine.flow.slices import PIECE_BYTES, SLICE_BYTES, SLICE_ROWS, Array, Kept, Slice, Span, slices, span_of
 from tests.flow.reading import REFUSED, read, values
@@ -65,6 +66,15 @@ def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
 def test_a_lone_surrogate_in_a_list_and_in_json_is_replaced() -> None:
     rows = read([TAGS, Wanted("raw", "tags", "json")], '{"tags": ["\\udfff"]}')
     assert [(["\ufffd"], '["\\ufffd"]')] == rows.frame.select("tags", "raw").rows()
+
+
+@pytest.mark.parametrize(
+    "column", [NAME, Wanted("name", "[name] | [0]", "string"), Wanted("name", "max_by(l,&k).k", "string")]
+)
+@pytest.mark.parametrize("near", ['{"id": 1}', '{"id": 1, "name": {"odd": 1}}', '{"id": "x", "l": 5}'])
+def test_of_a_key_that_comes_twice_the_first_value_counts_whatever_stands_near(column: Wanted, near: str) -> None:
+    twice = '{"id": 0, "name": "first", "l": [{"k": "first", "k": "last"}], "name": "last"}'
+    assert "first" == read([ID, column], twice, near).frame["name"][0]
 
 
 def test_a_record_that_is_no_object_is_its_own_value() -> None:

@@ -135,6 +135,17 @@ def test_units_come_back_in_the_order_in_which_they_were_planned(ledger: Ledger)
     assert None is ledger.sweep("r1", "others")
 
 
+def test_endpoints_that_begin_together_are_written_down_in_one_transaction(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[str] = []
+    monkeypatch.setattr(commit, "hear", lambda point, about: changes.append(point))
+    ledger.begin_sweeps("r1", [("things", {}, [UnitRecord("u")]), ("others", {"listed": []}, [UnitRecord("v")])])
+    assert ["ledger changed", "ledger committed"] == changes
+    assert ({}, [UnitRecord("u")]) == ledger.sweep("r1", "things")
+    assert ({"listed": []}, [UnitRecord("v")]) == ledger.sweep("r1", "others")
+
+
 def test_units_are_noted_over_what_was_noted_before(ledger: Ledger) -> None:
     ledger.begin_sweep("r1", "things", {}, [UnitRecord("u", plan={"a": 1}), UnitRecord("v")])
     ended = UnitRecord("v", {}, 2, 3, {"at": 7}, "succeeded", "all", progress={"rows": 3})

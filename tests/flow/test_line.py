@@ -87,8 +87,14 @@ def test_a_body_goes_with_its_type_and_length(method: str) -> None:
     assert {"Content-Type: application/json", "Content-Length: 7"} <= set(lines)
 
 
-def test_a_path_is_sent_letter_by_letter() -> None:
-    assert "GET /a%2Fb;c=1/~d HTTP/1.1" == _sent(Request("GET", "http://HERE/a%2Fb;c=1/~d"))[0]
+@pytest.mark.parametrize("path", ["/a%2Fb;c=1/~d", "/.well-known//x.json"])
+def test_a_path_is_sent_letter_by_letter(path: str) -> None:
+    assert f"GET {path} HTTP/1.1" == _sent(Request("GET", f"http://HERE{path}"))[0]
+
+
+@pytest.mark.parametrize(("path", "sent"), [("/a/../b/./c", "/b/c"), ("/a/..", "/"), ("", "/"), ("/a#b", "/a")])
+def test_a_path_leads_straight_to_its_end(path: str, sent: str) -> None:
+    assert f"GET {sent} HTTP/1.1" == _sent(Request("GET", f"http://HERE{path}"))[0]
 
 
 def test_what_no_request_line_can_hold_is_escaped() -> None:

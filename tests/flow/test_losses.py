@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.flow.batches import batches
 from engine.flow.columns import Wanted, reading, typed
-from engine.flow.frames import AT, Reader, Rows, batches
+from engine.flow.frames import AT, Reader, Rows
 from engine.flow.raw import Frame, Meta
 from engine.flow.slices import Array, Kept, Slice, slices
 from engine.spec.model import RAW
@@ -132,8 +133,8 @@ def test_a_field_that_first_comes_behind_thousands_of_records_is_read() -> None:
     assert [(12_000, "x")] == rows.frame.filter(rows.frame["late"].is_not_null()).select(AT, "late").rows()
 
 
-def test_of_a_key_that_comes_twice_in_one_object_the_last_counts() -> None:
-    twice = '{"id": 1, "owner": {"name": "x", "name": "y"}, "id": 2, "filler": "%s"}' % ("x" * 2_000)
+def test_of_a_key_that_comes_twice_in_one_object_the_first_counts() -> None:
+    twice = '{"id": 2, "owner": {"name": "y", "name": "x"}, "id": 1, "filler": "%s"}' % ("x" * 2_000)
     wanted = [_wanted("id"), _wanted("name")]
     for count in (1, 3, PAGE):
         rows = _read(wanted, _page(GOOD), _page(*[twice] * count, number=1), _page(GOOD, number=2))
@@ -141,9 +142,9 @@ def test_of_a_key_that_comes_twice_in_one_object_the_last_counts() -> None:
         assert ["x", *["y"] * count, "x"] == rows.frame["name"].to_list()
 
 
-def test_a_key_that_comes_twice_in_a_record_of_megabytes_is_seen() -> None:
+def test_of_a_key_that_comes_twice_in_a_record_of_megabytes_the_first_counts() -> None:
     twice = '{"id": 1, "filler": "%s", "id": 2}' % ("x" * 3_000_000)
-    assert [2] == _read([_wanted("id")], _page(twice)).frame["id"].to_list()
+    assert [1] == _read([_wanted("id")], _page(twice)).frame["id"].to_list()
 
 
 def test_what_does_not_fit_is_named_with_its_field_and_value() -> None:
@@ -217,7 +218,7 @@ def _row_of(rows: Rows, at: int) -> Any:
     return repr(found)
 
 
-@settings(max_examples=40)
+@settings(max_examples=min(40, settings().max_examples))
 @given(
     records=st.lists(SAID | BAD, min_size=1, max_size=6),
     wanted=st.lists(st.sampled_from(SENT), min_size=1, unique=True),

@@ -86,6 +86,44 @@ def test_the_same_key_in_two_collections_is_no_duplicate(tmp_path: Path) -> None
     assert [(1, "b")] == _pairs(shop)
 
 
+def test_the_history_of_a_key_stays_in_the_order_in_which_it_came(tmp_path: Path) -> None:
+    one, all_ = _shop(tmp_path / "one", "append"), _shop(tmp_path / "all", "append")
+    runs = [[{"id": key, "v": f"{run}"} for key in range(40)] for run in range(4)]
+    for records in runs:
+        made(one, records)
+        all_.keep(records)
+    all_.process()
+    assert [(key, f"{run}") for key in range(40) for run in range(4)] == _pairs(one) == _pairs(all_)
+
+
+def test_a_row_without_a_key_takes_no_place_and_is_set_apart(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "upsert")
+    made(shop, [{"id": 1, "v": "a"}])
+    result = made(shop, [{"v": "b"}, {"v": "c"}, {"id": 2, "v": "d"}])
+    assert ([(1, "a"), (2, "d")], 2, "rules_failed") == (_pairs(shop), result.quarantined, result.status)
+    assert [("key", "error", 2, False)] == told(result)
+    says = "id is null, so the row cannot be known again: name a key that every record has"
+    assert {("key", "id", says)} == {(one["rule"], one["column"], one["says"]) for one in shop.quarantine(result.run)}
+
+
+def test_a_key_of_which_a_part_is_null_is_a_key(tmp_path: Path) -> None:
+    table = TABLE.format(mode="upsert", more="").replace("key: [id]", "key: [id, at]")
+    shop = Shop(tmp_path, table)
+    made(shop, [{"id": 1, "v": "a"}])
+    made(shop, [{"id": 1, "v": "b"}, {"id": 2, "at": 1, "v": "c"}])
+    assert [(1, "b"), (2, "c")] == _pairs(shop)
+
+
+def test_a_row_that_repeats_one_that_was_set_apart_stays_when_the_table_is_made_anew(tmp_path: Path) -> None:
+    rules = "validate: [{ required: v }, { unique: at }]"
+    one, all_ = _shop(tmp_path / "one", "upsert", rules), _shop(tmp_path / "all", "upsert", rules)
+    for records in ([{"id": 1, "at": 5}], [{"id": 2, "at": 5, "v": "x"}]):
+        made(one, records)
+        all_.keep(records)
+    all_.process()
+    assert [(2, "x")] == _pairs(one) == _pairs(all_)
+
+
 @pytest.mark.parametrize("mode", ["replace", "upsert", "append"])
 def test_processing_again_gives_the_same_bytes(tmp_path: Path, mode: str) -> None:
     shop = _shop(tmp_path, mode, "enrich: [{ derive: { w: v } }]")
@@ -135,6 +173,16 @@ def test_a_changed_definition_makes_the_table_anew_from_all_that_was_kept(tmp_pa
     shop.write(TABLE.format(mode="upsert", more="where: v <> 'c'"))
     shop.process()
     assert [(1, "A"), (2, "B")] == _pairs(shop)
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+def test_a_contract_that_was_corrected_lets_in_what_came_before(tmp_path: Path, mode: str) -> None:
+    shop, contract = _shop(tmp_path, mode, "validate: [json_schema: of_thing.json]"), tmp_path / "of_thing.json"
+    contract.write_text('{"properties": {"v": {"maxLength": 1}}}')
+    made(shop, [{"id": 1, "v": "long"}, {"id": 2, "v": "b"}])
+    contract.write_text('{"properties": {"v": {"maxLength": 4}}}')
+    shop.process()
+    assert [(1, "long"), (2, "b")] == _pairs(shop)
 
 
 def test_a_table_that_was_replaced_goes_on_from_its_last_full_read(tmp_path: Path) -> None:

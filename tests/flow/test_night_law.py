@@ -13,7 +13,7 @@ from traceback import extract_stack
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import commit
@@ -295,7 +295,6 @@ def _hold(order: str, steps: Sequence[Step]) -> None:
         assert [one["id"] for one in night.world.moves] == sorted(row["id"] for row in night.rows("trail"))
 
 
-EXAMPLES = 3
 BEFORE_MARKS = 10
 """Behind this commit every endpoint is sealed, and the marks of those that others are repeated for have not moved."""
 STOPPED: list[Step] = [
@@ -313,17 +312,14 @@ REFUSED: list[Step] = [
 
 
 @pytest.mark.parametrize("order", ["asc", "none"])
-@settings(deadline=None, max_examples=EXAMPLES)
-@given(steps=STEPS)
-@example(steps=STOPPED)
-@example(steps=REFUSED)
-def test_whatever_happens_by_day_the_tables_are_right_at_night(order: str, steps: list[Step]) -> None:
+@pytest.mark.parametrize("steps", [STOPPED, REFUSED], ids=["stopped", "refused"])
+def test_what_was_stopped_or_refused_by_day_is_right_at_night(order: str, steps: list[Step]) -> None:
     _hold(order, steps)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["asc", "none"])
-@settings(deadline=None, max_examples=20 * EXAMPLES)
+@settings(deadline=None, max_examples=60)
 @given(steps=STEPS)
 def test_whatever_happens_by_many_days_the_tables_are_right_at_night(order: str, steps: list[Step]) -> None:
     _hold(order, steps)

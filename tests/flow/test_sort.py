@@ -41,7 +41,7 @@ def _merged(sorter: Sorter) -> list[pl.DataFrame]:
     return list(sorter.merged())
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples))
 @given(rows=st.lists(ROWS, min_size=1, max_size=60), keys=KEYS.filter(bool), batch=st.integers(1, 9))
 def test_many_runs_are_merged_into_the_order_of_a_sort_in_memory(rows: list[Any], keys: list[str], batch: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +65,7 @@ def test_many_runs_of_scattered_keys_are_put_together_before_a_span_is_read_from
     assert len(sorter.runs) == len(list(tmp_path.glob("*.parquet")))
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples))
 @given(rows=st.lists(ROWS, min_size=1, max_size=60), keys=KEYS.filter(bool))
 def test_rows_of_equal_key_stay_in_one_frame(rows: list[Any], keys: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def test_rows_of_equal_key_stay_in_one_frame(rows: list[Any], keys: list[str]) -
         assert len(set(found)) == len(found)
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples))
 @given(rows=st.lists(ROWS, min_size=1, max_size=40), shuffled=st.randoms(use_true_random=False))
 def test_without_a_key_the_order_does_not_depend_on_that_of_arrival(rows: list[Any], shuffled: Any) -> None:
     other = shuffled.sample(rows, len(rows))
@@ -88,7 +88,7 @@ def test_without_a_key_the_order_does_not_depend_on_that_of_arrival(rows: list[A
         assert pl.concat(first.merged()).select(names).rows() == pl.concat(second.merged()).select(names).rows()
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples))
 @given(
     base=st.lists(ROWS, max_size=40),
     rows=st.lists(ROWS, max_size=40),
@@ -128,6 +128,16 @@ def test_rows_of_equal_key_come_in_the_order_of_arrival_behind_those_before(tmp_
     sorter.add(_frame([("a", 9, None, None, None)] * 20))
     sorter.take(_published(tmp_path / "base", [("a", 1, None, None, None)], ["s"], 5))
     assert [None, *range(20)] == pl.concat(sorter.merged())[AT].to_list()
+
+
+def test_rows_of_equal_key_that_were_there_before_stay_in_their_order(tmp_path: Path) -> None:
+    before = [(f"{key:02}", at, None, None, None) for key in range(40) for at in range(60)]
+    pl.DataFrame(before, SCHEMA, orient="row").write_parquet(tmp_path / "before.parquet")
+    sorter = Sorter(tmp_path / "runs", ["s"])
+    sorter.add(_frame([(f"{key:02}", 60, None, None, None) for key in range(40)]))
+    sorter.take([tmp_path / "before.parquet"])
+    found = pl.concat(sorter.merged())["n"].to_list()
+    assert [] == [at for at in range(40) if found[61 * at : 61 * at + 61] != [*range(61)]]
 
 
 def test_without_a_key_no_row_is_lost_where_a_new_field_changes_the_order(tmp_path: Path) -> None:
@@ -188,7 +198,7 @@ def test_a_key_is_compared_with_that_of_the_row_before() -> None:
 # --- rows that are numbered as they came
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples))
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=60),
     keys=KEYS,

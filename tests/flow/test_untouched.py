@@ -46,7 +46,15 @@ def _sorter(folder: Path, there: list[list[Any]], came: list[Any]) -> tuple[Sort
     return sorter, files
 
 
-@settings(max_examples=40)
+def test_rows_of_which_no_run_was_written_are_put_in_order_without_the_disk(tmp_path: Path) -> None:
+    sorter = Sorter(tmp_path / "runs", ["k"])
+    sorter.add(_came([3, 1]))
+    sorter.add(_came([2]))
+    assert [[1, 2, 3]] == [frame["k"].to_list() for frame in pieces(sorter, {}) if not isinstance(frame, Path)]
+    assert [] == list(tmp_path.iterdir())
+
+
+@settings(max_examples=min(40, settings().max_examples))
 @given(
     there=st.sets(st.none() | st.integers(0, 60), max_size=40),
     came=st.lists(st.none() | st.integers(-5, 65), max_size=20),

@@ -73,6 +73,21 @@ def test_a_quarantined_row_says_what_broke_where_it_came_from_and_where_the_page
     } == row
 
 
+def test_a_rule_tells_what_is_wrong_with_each_of_its_columns(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "{ required: [name, at] }")
+    bad = [{"id": 1, "name": "a"}, {"id": 2, "score": "high"}, {"id": 3, "at": "2026-01-01T00:00:00Z", "up": 1.5}]
+    result = made(shop, [*bad, {"id": 4}])
+    assert {"type": "score is no float; up is no integer", "required": "name is missing; at is missing"} == {
+        outcome.rule: outcome.says for outcome in result.tables[0].outcomes
+    }
+
+
+def test_a_rule_with_very_many_columns_tells_the_first(tmp_path: Path) -> None:
+    shop = _shop(tmp_path, "{ required: [name, score, tags, at, up, raw] }")
+    [outcome] = made(shop, [{"id": 1}, {"id": 2}]).tables[0].outcomes
+    assert outcome.says.endswith("at is missing; up is missing; and more")
+
+
 def test_a_value_that_does_not_fit_is_quarantined_with_its_place(tmp_path: Path) -> None:
     shop = _shop(tmp_path)
     result = made(shop, [{"id": 1, "score": "high"}, {"id": 2, "score": 1}])

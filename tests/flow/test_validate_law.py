@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 
 from engine.core.errors import Json, Mark
 from engine.core.kinds import View
-from engine.flow.across import References, of_frame, repeats
+from engine.flow.across import of_frame
 from engine.flow.apart import abouts, named
 from engine.flow.contracts import Contracts
 from engine.flow.frames import AT
 from engine.flow.seal import PLAIN
+from engine.flow.settle import settled
 from engine.flow.slices import Shapeless, Slice
 from engine.flow.sort import same_key
 from engine.flow.validate import Placed, Validator
@@ -43,8 +45,8 @@ ROWS = st.lists(
 )
 
 
-def _breaks(rows: list[tuple[Any, ...]], at: int) -> list[tuple[str, str]]:
-    """The rules that a row breaks, and what is said."""
+def _breaks(rows: list[tuple[Any, ...]], at: int, there: set[int | None]) -> list[tuple[str, str]]:
+    """The rules that a row breaks, behind rows of these keys that stay, and what is said."""
     key, name, score, _ = rows[at]
     found = []
     if name is None:
@@ -55,11 +57,17 @@ def _breaks(rows: list[tuple[Any, ...]], at: int) -> list[tuple[str, str]]:
         found.append(("range", "score is above 5"))
     if name is not None and not re.search("^a", name):
         found.append(("pattern", "name does not match ^a"))
-    if key is not None and any(row[0] == key for row in rows[:at]):
+    if key is not None and key in there:
         found.append(("unique", "another row has the same id"))
     if name is not None and name not in KNOWN:
         found.append(("refers_to", "name is not in names.name"))
     return found
+
+
+def _spans(doubled: pl.Series, each: int) -> list[tuple[int, int]]:
+    """Where frames of about so many rows begin, and their lengths: all rows of a key are in one."""
+    starts = [at for at in range(doubled.len()) if not doubled[at]][::each] or [0]
+    return [(at, end - at) for at, end in pairwise([*starts, doubled.len()])]
 
 
 def _columns_of(says: str) -> str:
@@ -74,15 +82,15 @@ def test_good_rows_and_reasons_are_those_of_a_plain_reading(rows: list[tuple[Any
     placed = [Placed(one, type(one).word, Mark("page.yaml", 1, 1)) for one in parts]
     view = View({name: COLUMNS[name]() for name in ("id", "name", "score")}, {}, STARTED_AT)
     with TemporaryDirectory() as folder:
-        every = of_frame(frame, Path(folder), PLAIN)
-        known = References("things", view.columns, every, lambda _: [pl.DataFrame({"name": KNOWN})]).missing
-        again = repeats(parts, ["id"], every)
-        validator = Validator("things", placed, view, ["id"], again, known, naming=KEY)
         doubled = same_key(frame, ["id"])
-        pieces = [
-            validator.split(frame.slice(at, each), doubled.slice(at, each)) for at in range(0, len(rows) + 1, each)
-        ]
-    broken = {at: found for at in range(len(rows)) if (found := _breaks(numbered, at))}
+        every = of_frame(frame, doubled, Path(folder), PLAIN)
+        asked = Validator("things", placed, view, ["id"], naming=KEY)
+        validator = settled(asked, every, view.columns, lambda _: [pl.DataFrame({"name": KNOWN})], replaces=False)
+        pieces = [validator.split(frame.slice(*span), doubled.slice(*span)) for span in _spans(doubled, each)]
+    broken = dict[int, list[tuple[str, str]]]()
+    for at in range(len(rows)):
+        if found := _breaks(numbered, at, {row[0] for row in numbered[:at] if row[-1] not in broken}):
+            broken[at] = found
     assert [row for row in numbered if row[-1] not in broken] == pl.concat([good for good, _ in pieces]).rows()
     reasons = pl.concat([bad for _, bad in pieces]).to_dicts()
     assert {(at, *one) for at, every in broken.items() for one in every} == {

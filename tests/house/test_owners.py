@@ -32,7 +32,7 @@ OWNERS = {
             "flow/run",
         ),
         *("flow/parquet", "flow/across", "flow/contracts", "flow/instants", "flow/lists", "flow/ways"),
-        *("flow/early", "flow/intake", "flow/untouched"),
+        *("flow/early", "flow/intake", "flow/settle", "flow/untouched"),
         *("parts/rules", "parts/steps", "parts/outputs", "parts/_columns"),
         *("spec/lint", "app", "author/simulate"),
     ),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import jsonschema
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 
 from engine.core.errors import Mistake
 from engine.core.kinds import Reference, View
-from tests.parts.tables import STARTED_AT, cases, frame, rule, said, view
+from engine.parts.rules.pattern import PLAIN, SHORT
+from tests.parts.tables import STARTED_AT, TYPES, cases, frame, rule, said, view
 
 
 @pytest.mark.parametrize(("word", "case"), cases("rules", asking="fails"))
@@ -110,3 +112,47 @@ def test_a_contract_judges_as_the_reference_implementation(record: dict[str, Any
     check = rule("json_schema", {"file": "a.json"}).record_check(lambda _: json.dumps(SCHEMA).encode())
     assert check is not None
     assert jsonschema.Draft202012Validator(SCHEMA).is_valid(record) == (check(record) is None)
+
+
+SETTINGS: dict[str, list[Any]] = {
+    "required": ["it"],
+    "unique": ["it"],
+    "one_of": [{"column": "it", "values": ["a", "1", "x y"]}],
+    "range": [
+        {"column": "it", **bounds}
+        for bounds in (
+            {"min": 0},
+            {"max": -9.25},
+            {"min": "999999999999999", "max": 1.5},
+            {"min": "2010-01-01", "max": "2026-12-28"},
+            {"max": "2026-02-30"},
+            {"min": "1e400"},
+            {"min": "2026-01-01T00:00:00Z"},
+            {"max": {"sql": "it"}},
+        )
+    ],
+    "pattern": [{"column": "it", "regex": "^a"}],
+    "freshness": [{"column": "it", "within": "1d"}],
+    "forbid": ["it", "other"],
+    "row_count": [{"min": 1}],
+    "columns_changed": [{}],
+    "refers_to": [{"column": "it", "table": "others", "to": "id"}],
+}
+
+
+@pytest.mark.parametrize("word", SETTINGS)
+def test_a_rule_that_suits_a_type_has_nothing_to_say_when_it_is_tried_on_it(word: str) -> None:
+    parts = [rule(word, settings) for settings in SETTINGS[word]]
+    tried = [(part, dtype) for part in parts for kind, dtype in TYPES.items() if part.suits({"it": kind})]
+    for part, dtype in tried:
+        empty, found = pl.DataFrame(schema={"it": dtype}), View({"it": dtype}, {}, STARTED_AT)
+        for check in part.checks(found):
+            empty.select(check.fails)
+        part.verdict(empty.select(**part.totals()).to_dicts()[0] if part.totals() else {}, found)
+        assert part.finished({"it": dtype}) is None
+    assert tried
+
+
+@given(st.from_regex(PLAIN, fullmatch=True).filter(lambda text: len(text) <= SHORT))
+def test_a_plain_regular_expression_needs_no_trial(text: str) -> None:
+    pl.Series([""]).str.contains(text)

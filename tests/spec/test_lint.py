@@ -15,7 +15,7 @@ from engine.core.errors import Finding, SpecError
 from engine.spec.lint import lint_file
 from engine.spec.read import read_page
 
-CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "lint.yaml").read_text())
+CASES = yaml.load((Path(__file__).parents[1] / "cases" / "lint.yaml").read_text(), Loader=yaml.CSafeLoader)
 PAGE: str = CASES["page"]
 
 

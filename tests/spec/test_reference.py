@@ -13,7 +13,7 @@ from engine.app.engine import registry
 from engine.core.errors import ConfigError
 from engine.spec.prose import sample
 from engine.spec.read import read_page
-from engine.spec.reference import reference
+from engine.spec.reference import _sections, reference
 from engine.spec.schema import page_schema
 from engine.spec.yamlfile import parse, plain, read
 
@@ -32,7 +32,7 @@ secrets:
 connection:
   base_url: https://${param.host}/v1
   auth: { bearer: { token: "${secret.token}" } }
-  query: { version: 1.10, fields: [id, at], off: null }
+  query: { version: 1.10, fields: [id, at], off: null, ids: { join: ",", values: [a] } }
   rate_limit: ["${param.rate}", { rate: 600/m, burst: 5 }]
   concurrency: 8
   timeout: 30s
@@ -147,6 +147,8 @@ def test_an_editor_takes_the_example_of_each_part(kind: str, word: str, example:
         ("bearer: { token:", "bearer: { tokn:", "$.connection.auth.bearer", "'tokn' does not match"),
         ("timeout: 30s", "timeout: 30 sec", "$.connection.timeout", "does not match"),
         ("concurrency: 8", "concurrency: 0", "$.connection.concurrency", "less than the minimum"),
+        ("status: 403", "status: 4030", "$.defaults.responses[0].when.status", "greater than the maximum"),
+        ("values: [a] }", "value: [a] }", "$.connection.query.ids", "'value' does not match"),
         ("type: datetime", "type: time", "$.tables.apis.columns.at.type", "is not one of"),
         ("use: list", "uses: list", "$.endpoints.findings", "'uses' does not match"),
         ("  apis: /apis\n", "  Apis: /apis\n", "$.endpoints", "does not match"),
@@ -175,6 +177,12 @@ def test_every_property_in_the_schema_is_described() -> None:
 @pytest.mark.parametrize("word", ["start_key", "for_each", "derive", "date_diff", "json_schema", "columns", "exit"])
 def test_reference_answers_for_a_word(word: str) -> None:
     assert word in reference(word)
+
+
+def test_reference_of_a_word_imports_no_other_part() -> None:
+    parts = registry()
+    assert any("offset" in one.words for one in _sections(parts, "offset"))
+    assert {("paginate", "offset")} == set(parts.found)
 
 
 def test_reference_of_a_field_tells_where_it_stands() -> None:

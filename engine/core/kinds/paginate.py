@@ -34,7 +34,7 @@ class Served:
 class PageSize(BaseModel):
     """How many records a page shall have."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
     send: Place = Field(description="Where the number goes: query.limit.")
     value: int = Field(ge=2, description="The number; best the largest the vendor allows.")
     read: Jmes | None = Field(

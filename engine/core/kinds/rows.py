@@ -79,6 +79,10 @@ class Rule(Part):
         """A check of the whole decoded record; gives what is wrong, or None. `read` gives a file beside the page."""
         return None
 
+    def files(self) -> Sequence[str]:
+        """The files beside the page that it reads: when one changes, the table is made anew."""
+        return ()
+
     def totals(self) -> Mapping[str, pl.Expr]:
         """Aggregates over the whole table, each of which can be summed or maximised over parts: `sum_…`, `max_…`."""
         return {}
@@ -98,6 +102,13 @@ class Rule(Part):
     def uses(self) -> Sequence[str]:
         """The columns it names, for lint."""
         return ()
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Whether it surely goes with a table of these columns, in the declared types of a page, if it has all it uses.
+
+        Where it does, lint need not try it, for which Polars is loaded; False says only that it must be tried.
+        """
+        return False
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,20 @@ from engine.core.select.values import (
 from engine.core.select.written import written
 
 
-def translate(text: str, *, of: Literal["scalar", "list", "json"], seen: Seen = None) -> Column | Refusal:
-    """The expression as a column of texts, of lists of texts, or of JSON; `seen` is what records hold."""
+def translate(
+    text: str, *, of: Literal["scalar", "list", "json"], seen: Seen = None, kind: str = STRING
+) -> Column | Refusal:
+    """The expression as a column of texts, of lists of texts, or of JSON; `seen` is what records hold.
+
+    Where nothing was seen and nothing else tells, one of two values is presumed to be of a `kind`.
+    """
     record, selection = Place(seen=seen, read=True), compiled(text)
     wanted = {"scalar": TEXT, "list": LIST, "json": None}[of]
     try:
         if record.settle(OBJECT) != OBJECT:
             raise Refused("the records are no objects")
         for learning in (True, False):
-            translation = Translation(record, learning)
+            translation = Translation(record, learning, kind)
             value = translation.below(translation.read(selection.tree, record, wanted))
             if wanted is not None:
                 _settle(value, wanted)
@@ -92,6 +97,8 @@ class Translation:
     record: Place
     learning: bool
     """Whether this reading only learns the kinds of places."""
+    kind: str = STRING
+    """What a single value is presumed to be whose truth counts, where nothing tells."""
     inside: int = 0
     """In how many lists it reads an element."""
 
@@ -166,6 +173,9 @@ def _both(t: Translation, node: Tree, at: Place, wanted: str | None) -> Value:
     left, right = (t.read(child, at, wanted) for child in node["children"])
     if wanted != TRUTH:
         _presume(left.place, right, wanted)
+    for one in (left, right) if wanted == TEXT and not t.learning else ():
+        if one.place.is_open:
+            one.place.settle(t.kind)
     left = t.tested(left)
     test, is_and = truth_of(left), node["type"] == "and_expression"
     try:

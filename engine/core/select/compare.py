@@ -67,7 +67,7 @@ def _equal(sign: str, one: Value, other: Value) -> Value:
         if empty.literal == [] and value.kind == LIST:
             return truth_value(_is_empty(value, sign), one, other)
     if kinds & {LIST, OBJECT}:
-        raise Refused("lists and objects are not compared")
+        raise Refused("it compares lists or objects as a whole, and only the parts that are named are read of them")
     if not kinds <= {*SINGLE}:
         raise Refused("values of various kinds are not compared")
 

@@ -132,6 +132,11 @@ def guard(fields: Fields, *, whole: bool = False) -> msgspec.json.Decoder[Any] |
     return None if record is None else msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # made at run time
 
 
+def guard_of_one(fields: Fields) -> msgspec.json.Decoder[Any]:
+    """Decodes one record, raises msgspec.ValidationError where the whole guard does."""
+    return msgspec.json.Decoder(_guarded(fields, whole=True))
+
+
 def _guarded(shape: Shape, whole: bool) -> Any:
     """The type that lets pass what fits a shape, None when there is nothing to guard below it."""
     if isinstance(shape, str):

@@ -56,6 +56,17 @@ def _needed(t: Reading, node: Tree, at: Place, name: str, *kinds: str) -> Value:
     return replace(value, doubts=(*value.doubts, lambda item: value.of(item).is_null()))
 
 
+MANY = {
+    STRING: "texts",
+    NUMBER: "numbers",
+    INTEGER: "numbers",
+    BOOLEAN: "true and false",
+    LIST: "lists",
+    OBJECT: "objects",
+}
+"""What a list holds, in words."""
+
+
 def _list_of(t: Reading, node: Tree, at: Place, name: str, *kinds: str) -> Value:
     """A list whose elements are all of one of some kinds, and none of them null."""
     items = _needed(t, node, at, name, LIST)
@@ -64,7 +75,9 @@ def _list_of(t: Reading, node: Tree, at: Place, name: str, *kinds: str) -> Value
     element = items.place.inside()
     kind = kinds[0] if element.is_open and t.learning and len(kinds) > 1 else element.settle(kinds[0])
     if kind not in kinds and not (kind == INTEGER and NUMBER in kinds):
-        raise Refused(f"{name}() raises for lists of {'fractions' if kind == NUMBER else 'such elements'}")
+        if kind == NUMBER and INTEGER in kinds:
+            raise Refused(f"{name}() of fractions depends on how they are rounded")
+        raise Refused(f"{name}() refuses lists of {MANY.get(kind, 'values of various kinds')}")
 
     def doubt(value: pl.Expr) -> pl.Expr:
         return items.of(value).list.eval(pl.element().is_null()).list.any().fill_null(False)
@@ -293,7 +306,9 @@ def _to_string(t: Reading, nodes: Sequence[Tree], at: Place) -> Value:
         return Value(Place(STRING), value.of, doubts=value.doubts)
     kind = value.place.settle(INTEGER)
     if kind not in SINGLE:
-        raise Refused("to_string() of lists and objects is not translated: it has a form of its own")
+        raise Refused(
+            "to_string() of a list or an object is all of its JSON, and only the parts that are named are read"
+        )
     if kind == NUMBER:
         value = replace(value, doubts=(*value.doubts, unlike(value)))
     return Value(

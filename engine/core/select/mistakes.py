@@ -21,6 +21,9 @@ NAMES_FOR_TEXTS = (
     rf"[^'`\s]\s*{COMPARATOR}\s*{NAME_ALONE}",
     rf"\b(?:contains|starts_with|ends_with)\s*\([^()]*,\s*{NAME_ALONE}\s*\)",
 )
+NAME_FOR_LITERAL = (
+    rf"(?:{COMPARATOR}|\|\||&&)\s*(?P<it>WORD)\b(?!\s*[.\[(])|(?<![\w.\"·])(?P<first>WORD)\s*{COMPARATOR}"
+)
 CLOSES = {"]": "[", ")": "(", "}": "{"}
 
 # Pattern, what is wrong, how to mend it. The group `it` is what the texts show and where the caret points. They are
@@ -38,7 +41,16 @@ RULES = (
         "a filter starts with [?",
         "write [?status=='open']",
     ),
-    (rf"{COMPARATOR}\s*(?P<it>-?\d[\d.]*)", "{it} is no literal here", "write a number between backticks: `{it}`"),
+    (
+        rf"(?:{COMPARATOR}|\|\||&&)\s*(?P<it>-?\d[\d.]*)(?![\w-])",
+        "{it} is no literal here",
+        "write a number between backticks: `{it}`",
+    ),
+    (
+        rf"(?<![\w.-])(?P<it>-?\d[\d.]*)\s*{COMPARATOR}",
+        "{it} is no literal here",
+        "write a number between backticks: `{it}`",
+    ),
     (r"\s(?P<it>and)\s", '"and" is not a word of JMESPath', "write &&"),
     (r"\s(?P<it>or)\s", '"or" is not a word of JMESPath', "write ||"),
     (r"(?P<it>\bnot)\s", '"not" is not a word of JMESPath', "write !"),
@@ -97,6 +109,9 @@ def explain(text: str, error: ParseError) -> Mistake:
 
 def check(text: str, tree: Mapping[str, Any]) -> None:
     """Raise Mistake for what can be parsed and yet can never work, or never means what its author meant."""
+    for word in ("true", "false"):
+        if mistake := bare(text, word):
+            raise mistake
     for pattern in NAMES_FOR_TEXTS:
         if found := re.search(pattern, re.sub(f"{LITERAL}|({QUOTED})", _blanked_literal, text)):
             inner = found.group("it")[1:-1]
@@ -115,6 +130,16 @@ def check(text: str, tree: Mapping[str, Any]) -> None:
             )
         elif node["type"] == "slice" and node["children"][2] == 0:
             raise Mistake("jmespath", "a slice cannot go in steps of 0", "leave the step out: items[0:10]")
+
+
+def bare(text: str, word: str) -> Mistake | None:
+    """A literal without its backticks is the field of that name, which hardly any record has."""
+    found = re.search(NAME_FOR_LITERAL.replace("WORD", word), re.sub(f"{LITERAL}|{QUOTED}", _blanked, text))
+    if found is None:
+        return None
+    fix = f"write `{word}` with its backticks, or @.{word} for the field"
+    message = f"{word} without backticks is the field of that name, not the literal"
+    return Mistake("jmespath", message, fix, offset=found.start(found.lastgroup or 0))
 
 
 def _check_call(text: str, name: str, given: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, overload
 
 import msgspec
@@ -17,19 +18,23 @@ Tree = dict[str, Any]
 """Key -> the tree below it, or the type of the value."""
 
 
+def together(rows: Sequence[bytes | msgspec.Raw]) -> bytes:
+    """Records as one JSON list; not by `%`, which takes ten times as long for some hundred kilobytes."""
+    return rows.text if isinstance(rows, Records) else b"".join((b"[", b",".join(rows), b"]"))
+
+
 class Records(Sequence[bytes]):
     """The raw JSON of each record of a page: views that keep its text alive, made bytes where somebody looks at one."""
 
-    __slots__ = ("_raws",)
     __hash__: ClassVar[None]  # type: ignore[assignment]  # as of a list
 
     def __init__(self, raws: list[msgspec.Raw]) -> None:
         self._raws = raws
 
-    @property
+    @cached_property
     def text(self) -> bytes:
         """All of them as one JSON list."""
-        return b"[%b]" % b",".join(self._raws)
+        return together(self._raws)
 
     def __len__(self) -> int:
         return len(self._raws)

@@ -130,17 +130,19 @@ class Build:
     def look(self, select: exp.Select, scope: Scope, outputs: Mapping[str, pl.DataType]) -> None:
         """Note whether a SELECT groups rows, and whether it may give something else where they come in another order.
 
-        Floats count as such: they are added up one after the other, and 0.0 equals -0.0.
+        Floats count as such: they are added up one after the other, and 0.0 equals -0.0, so that either may stand for
+        both in a group, or be the greatest. Subqueries are looked at by themselves.
         """
-        calls = [one for one in select.find_all(exp.Anonymous) if one.name.lower() in AGGREGATE | WINDOW]
-        distinct = select.args.get("distinct")
-        if calls or distinct or select.args.get("group"):
+        every = (one for one in select.find_all(exp.Anonymous) if one.parent_select is select)
+        calls = [one for one in every if one.name.lower() in AGGREGATE | WINDOW]
+        distinct, group = select.args.get("distinct"), select.args.get("group")
+        if calls or distinct or group:
             self.seen.add("groups")
-        added = [scope.try_type(one.expressions[0]) for one in calls if one.name.lower() == "sum"]
-        floats = [kind for kind in (*added, *outputs.values()) if kind is None or kind.is_float()]
+        chosen = [value for one in calls if one.name.lower() != "count" for value in one.expressions]
+        kinds = [*map(scope.try_type, [*chosen, *(group.expressions if group else ())]), *outputs.values()]
         if (
             select.find(exp.Window)
-            or floats
+            or any(kind is None or kind.is_float() or kind.is_nested() for kind in kinds)
             or any(one.name.lower() not in EXACT for one in calls)
             or (distinct and distinct.args.get("on"))
         ):

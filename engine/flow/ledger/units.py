@@ -24,10 +24,15 @@ class Units(Book):
 
     def begin_sweep(self, run: str, endpoint: str, state: Json, units: Iterable[UnitRecord]) -> None:
         """Write down what an endpoint will ask for, in this order: a run that goes on asks for the same."""
+        self.begin_sweeps(run, [(endpoint, state, units)])
+
+    def begin_sweeps(self, run: str, begun: Iterable[tuple[str, Json, Iterable[UnitRecord]]]) -> None:
+        """The same of several endpoints, in one transaction."""
+        sql = "INSERT INTO sweeps VALUES (?,?,?) ON CONFLICT (run, endpoint) DO UPDATE SET state=excluded.state"
         with self._change() as hand:
-            sql = "INSERT INTO sweeps VALUES (?,?,?) ON CONFLICT (run, endpoint) DO UPDATE SET state=excluded.state"
-            hand.do(sql, (run, endpoint, self._shut(state, f"sweep/{run}/{endpoint}")))
-            self._note(hand, run, endpoint, units)
+            for endpoint, state, units in begun:
+                hand.do(sql, (run, endpoint, self._shut(state, f"sweep/{run}/{endpoint}")))
+                self._note(hand, run, endpoint, units)
 
     def sweep(self, run: str, endpoint: str) -> tuple[Json, list[UnitRecord]] | None:
         """The state and the units that were written down, in their order; nothing where the endpoint had not begun."""

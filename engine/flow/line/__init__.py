@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from http.client import HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -30,9 +33,11 @@ from engine.flow.trust import Proxy, Trust, untrusted
 HEADERS = {"User-Agent": "engine", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 MOST_IDLE = 8
 """A thread keeps connections to so many hosts."""
-READ_BYTES = 65_536
 ONCE = urllib3.Retry(False, redirect=False)
 """Whether to try again is not for the HTTP client to say."""
+PLAIN = re.compile(r"(https?://[\w.:\[\]-]+)((?:/(?!\.)[^/#]*)+)")
+"""An address whose path leads straight to its end; of most requests the server is the same."""
+_parsed = lru_cache(maxsize=1024)(parse_url)
 PIECE_BYTES = 1_000_000
 """A compressed answer is unpacked in such pieces, so that its size can be watched."""
 
@@ -111,7 +116,7 @@ class Line:
         if patience.request <= 0:
             raise Late("no time is left for it")
         exchange = WATCH.begin(patience.request, min(patience.connect, patience.request))
-        answer = None
+        answer: Any = None  # a Head, where urllib3 promises what it would have made of it
         try:
             opened, target = self._way(proxy, url, scheme, certified=certified)
             answer = opened.urlopen(
@@ -123,22 +128,21 @@ class Line:
                 retries=ONCE,
                 timeout=min(patience.read, patience.request),
                 preload_content=False,
-                decode_content=False,
             )
             if answer.status == 407 and proxy and scheme == "http":
                 raise refused(proxy, "407")
-            headers = _headers(answer.headers.items())
-            body = _whole(_unpacked(_pieces(answer, heed), headers.get("content-encoding", "")), most_bytes)
-            found, answer = Answer(answer.status, headers, body), None
+            coding = answer.headers.get("content-encoding", "")
+            body = _whole(_unpacked(answer.pieces(heed), coding), most_bytes)
+            found, answer = Answer(answer.status, answer.headers, body), None
             return found
         except LocationValueError:
             raise _no_address(url) from None
-        except (HTTPError, OSError, zlib.error) as error:
+        except (HTTPError, HTTPException, OSError, zlib.error) as error:
             raise _broken(error, exchange, patience, proxy, host) from None
         finally:
             WATCH.end(exchange)
             if answer is not None:  # not read to its end
-                answer.close()
+                answer.give_up()
 
     def _way(
         self, proxy: Proxy | None, url: str, scheme: str, *, certified: bool
@@ -146,13 +150,14 @@ class Line:
         """What asks for an address, and the address as it is told to that."""
         context = self._trust.context(certified=certified) if scheme == "https" else None
         if proxy is None:
-            parts = parse_url(url)
+            plain = PLAIN.fullmatch(url)
+            parts = _parsed(plain[1]) if plain else parse_url(url)
             place = (scheme, parts.host or "", parts.port, certified)
             pool = self._pools.pop(place, None) or pool_of(*place[1:3], context)
             self._pools[place] = pool
             if len(self._pools) > MOST_IDLE:  # the first is the one that was used longest ago
                 self._pools.pop(next(iter(self._pools))).close()
-            return pool, parts.request_uri
+            return pool, plain[2] if plain else parts.request_uri
         manager = self._proxies.get((proxy, scheme, certified))
         if manager is None:
             manager = urllib3.ProxyManager(
@@ -197,12 +202,6 @@ def _headers_of(request: Request, kind: str) -> Mapping[str, str]:
     return headers
 
 
-def _pieces(answer: urllib3.BaseHTTPResponse, heed: Callable[[], None]) -> Iterator[bytes]:
-    while part := answer.read1(READ_BYTES):
-        heed()
-        yield part
-
-
 def _whole(parts: Iterable[bytes], most_bytes: int) -> bytes:
     found, size = [], 0
     for part in parts:
@@ -231,10 +230,8 @@ def _broken(
     if isinstance(cause, ConnectTimeoutError | TimeoutError | ReadTimeoutError) and not exchange.is_sent:
         seconds = min(patience.connect, patience.request)
         return Late(f"no connection to {shown} within {seconds:g} s", reached=False)
-    if isinstance(cause, ReadTimeoutError) and patience.read < patience.request:
-        return Late(f"nothing came for {patience.read:g} s")
-    if isinstance(cause, ReadTimeoutError):
-        return over
+    if isinstance(cause, ReadTimeoutError | TimeoutError):
+        return Late(f"nothing came for {patience.read:g} s") if patience.read < patience.request else over
     if isinstance(cause, zlib.error):
         return Broken("the answer's compression is damaged")
     if isinstance(cause, SSLError | OSError) and (told := untrusted(cause, host)):
@@ -249,18 +246,6 @@ def refused(proxy: Proxy, words: str) -> Broken | CollectionError:
         fix = f"set its user: connection.proxy: http://${{secret.proxy_user}}:${{secret.proxy_password}}@{proxy.shown}"
         return CollectionError(f"the proxy {proxy.shown} wants to know who asks (status 407)", fix)
     return Broken(f"the proxy {proxy.shown} refused with {words.strip()}")
-
-
-def _headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers by name in lower case; what stands there twice is joined. Source: RFC 9110 section 5.3."""
-    found: dict[str, str] = {}
-    for name, text in pairs:
-        key = name.lower()
-        if not text.isascii():  # they come as Latin-1, and most who send more than ASCII mean UTF-8
-            with suppress(UnicodeError):
-                text = text.encode("latin-1").decode()
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
 
 
 def _unpacked(parts: Iterator[bytes], codings: str) -> Iterator[bytes]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import polars as pl
 from pydantic import Field
 
 from engine.core.kinds import About
 from engine.parts.outputs._one import OneTable
-from engine.parts.outputs._text import json_text, rfc3339
+
+if TYPE_CHECKING:
+    import polars as pl
 
 STARTS_A_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 PLAIN_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
@@ -37,6 +38,8 @@ class Csv(OneTable):
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write one row after the other."""
+        import polars as pl
+
         rows = tables[self.table]
         schema = rows.collect_schema()
         fields = rows.select(_field(name, kind) for name, kind in schema.items())
@@ -48,6 +51,10 @@ class Csv(OneTable):
 
 def _field(name: str, kind: pl.DataType) -> pl.Expr:
     """A column as it is written."""
+    import polars as pl
+
+    from engine.parts.outputs._text import json_text, rfc3339
+
     if isinstance(kind, pl.Datetime):
         return rfc3339(name, kind)
     if isinstance(kind, pl.Duration):
@@ -61,5 +68,7 @@ def _field(name: str, kind: pl.DataType) -> pl.Expr:
 
 def _harmless(text: pl.Expr) -> pl.Expr:
     """The text, with an apostrophe in front where a spreadsheet would run it."""
+    import polars as pl
+
     formula = text.str.contains(STARTS_A_FORMULA) & ~text.str.contains(PLAIN_NUMBER)
     return pl.when(formula).then(pl.lit("'") + text).otherwise(text).name.keep()

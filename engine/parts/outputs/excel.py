@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import polars as pl
 from pydantic import Field, model_validator
 
 from engine.core.errors import Mistake, nearest
 from engine.core.kinds import About, Output
 from engine.parts._columns import known
-from engine.parts.outputs._excel.book import Book, workbook
-from engine.parts.outputs._excel.cover import cover, definitions
-from engine.parts.outputs._excel.draw import colour_numbers, colour_words, draw
 from engine.parts.outputs._excel.settings import COVER, SheetChart, SheetFormat, Sheets
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from engine.parts.outputs._excel.book import Book
 
 
 class Excel(Output):
@@ -74,6 +75,9 @@ class Excel(Output):
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write sheet by sheet; rows wait in files beside the place, or in memory, until it is put together."""
+        from engine.parts.outputs._excel.book import Book, workbook
+        from engine.parts.outputs._excel.cover import cover, definitions
+
         for one in self._beside():
             self._check(one, tables)
         with (
@@ -89,6 +93,8 @@ class Excel(Output):
             cover(book, first, self.title or about.title or about.tool)
 
     def _sheet(self, book: Book, name: str, table: str, rows: pl.LazyFrame) -> None:
+        from engine.parts.outputs._excel.draw import colour_numbers, colour_words, draw
+
         before = len(book.sheets)
         book.table(name, table, rows)
         written = book.sheets[before:]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import polars as pl
 from pydantic import Field, model_validator
 
 from engine.core.errors import Mistake
 from engine.core.kinds import About, Output
 from engine.core.values import TableName
-from engine.parts.outputs._html.chart import draw
-from engine.parts.outputs._html.page import page
 from engine.parts.outputs._html.settings import Chart
-from engine.parts.outputs._html.table import show
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Html(Output):
@@ -55,6 +54,10 @@ class Html(Output):
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write the page; what it shows of a table is small, so it is made in one piece."""
+        from engine.parts.outputs._html.chart import draw
+        from engine.parts.outputs._html.page import page
+        from engine.parts.outputs._html.table import show
+
         title = self.title or about.title or about.tool
         chosen = [chart.chosen for chart in self.charts]
         charts = [draw(chart, tables[chart.table], f"chart-{place}") for place, chart in enumerate(chosen)]

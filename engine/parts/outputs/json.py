@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
-
-import polars as pl
+from typing import TYPE_CHECKING, ClassVar
 
 from engine.core.kinds import About
 from engine.parts.outputs._one import OneTable
-from engine.parts.outputs._text import json_lines
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Json(OneTable):
@@ -29,6 +29,8 @@ class Json(OneTable):
 
     def write(self, tables: Mapping[str, pl.LazyFrame], place: Path, about: About) -> None:
         """Write the array without ever holding it."""
+        from engine.parts.outputs._text import json_lines
+
         lines = json_lines(tables[self.table], about.types.get(self.table, {}))
         with place.open("w", encoding="utf-8", newline="\n") as file:
             between = "[\n"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
-
-import polars as pl
+from typing import TYPE_CHECKING, ClassVar
 
 from engine.core.kinds import About
 from engine.parts.outputs._one import OneTable
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ROWS_A_GROUP = 50_000
 

@@ -23,7 +23,7 @@ from engine.core.wire import Page, Place, Request
 class Bounds(BaseModel):
     """Where the bounds of a window go."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
     from_: Place = Field(alias="from", description="The place of the lower bound.")
     until: Place = Field(description="The place of the upper bound.")
     format: TimeFormat = Field(TimeFormat("iso"), description="iso, date, epoch_s, epoch_ms, or a pattern: `%m/%d/%Y`.")

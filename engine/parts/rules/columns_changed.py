@@ -26,3 +26,7 @@ class ColumnsChanged(Rule):
         changes = {"new": sorted(now - before), "gone": sorted(before - now)}
         said = [f"{word} since the last version: {', '.join(names)}" for word, names in changes.items() if names]
         return "; ".join(said) or None
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Always."""
+        return True

@@ -54,6 +54,10 @@ class Forbid(Rule):
         named = [column for column in columns if column in self.names]
         return f"the table has a column with a forbidden name: {', '.join(named)}" if named else None
 
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Where no column has one of the names."""
+        return not set(self.names) & set(types)
+
     def _found(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
         """Where a value of this type holds a forbidden key; None when it cannot."""
         import polars as pl

@@ -57,3 +57,7 @@ class Freshness(Rule):
     def uses(self) -> Sequence[str]:
         """The column."""
         return [self.column]
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Times and dates."""
+        return types.get(self.column) in ("datetime", "date")

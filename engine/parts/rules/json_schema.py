@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -49,6 +49,14 @@ class JsonSchema(Rule):
             return f"{_place(first.instance_path)}{first.message}"[:LONGEST]
 
         return check
+
+    def files(self) -> Sequence[str]:
+        """The contract's."""
+        return [self.file]
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Always."""
+        return True
 
 
 def _place(path: Sequence[str | int]) -> str:

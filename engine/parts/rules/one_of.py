@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from engine.core.kinds import Check, Rule, View
 from engine.core.values import ColumnName, Text
-from engine.parts._columns import fails_where, known, meaning
+from engine.parts._columns import TEXTS, fails_where, known, meaning
 
 SHOWN = 8
 
@@ -37,3 +37,7 @@ class OneOf(Rule):
     def uses(self) -> Sequence[str]:
         """The column."""
         return [self.column]
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Texts may have any value."""
+        return types.get(self.column) in TEXTS

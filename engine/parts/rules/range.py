@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Computed(BaseModel):
     """A bound that is computed for each row."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", arbitrary_types_allowed=True)
     sql: Sql = Field(description="An expression over the row, `param.…` and `run.…`.")
 
 
@@ -32,6 +33,10 @@ def _bound(value: Any) -> Any:
     return value if isinstance(value, (dict, Computed)) else as_text(value)
 
 
+NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
+DAY = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])", re.ASCII)
+SURE = {"integer": NUMBER, "float": NUMBER, "date": DAY, "datetime": DAY}
+"""Column type -> the bounds that surely are of it."""
 Bound = Annotated[str | Computed, BeforeValidator(_bound, json_schema_input_type=float | str | Computed)]
 
 
@@ -66,6 +71,11 @@ class Range(Rule):
         """The column, and those of computed bounds."""
         bounds = [bound.sql for bound in (self.min, self.max) if isinstance(bound, Computed)]
         return [self.column, *sorted({column for sql in bounds for column in columns_of(sql)})]
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Numbers between numbers, and times between dates, both as they are mostly written."""
+        sure = SURE.get(types.get(self.column, ""))
+        return sure is not None and all(sure.fullmatch(str(one)) for one in (self.min, self.max) if one is not None)
 
     def _check(
         self, view: View, bound: str | Computed | None, word: str, beyond: Callable[[pl.Expr, pl.Expr], pl.Expr]

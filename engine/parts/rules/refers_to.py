@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from engine.core.values import ColumnName, TableName
 
 class RefersTo(Rule):
     """Each value of the column is found in a column of another table; in a list, each element. Null passes.
+
+    The table may be its own: then neither rows that are set apart count, nor those whose place another row took.
 
     Example:
         - refers_to: { column: api_id, table: apis, to: id }
@@ -28,3 +30,7 @@ class RefersTo(Rule):
     def uses(self) -> Sequence[str]:
         """The column."""
         return [self.column]
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Always."""
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -33,3 +33,7 @@ class Required(Rule):
     def uses(self) -> Sequence[str]:
         """The columns."""
         return self.columns
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Always."""
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -14,7 +14,8 @@ from engine.parts._columns import Columns, one_or_more
 class Unique(Rule):
     """No two rows may have the same values in all of these columns. A row that is null in one of them passes.
 
-    The first of such rows stays, in the order of the table; the others fail.
+    The row that arrived first stays, the others fail. Only rows of the table count: none that is set apart, and none
+    whose place another row took.
 
     Example:
         - unique: [api_id, id]
@@ -30,3 +31,7 @@ class Unique(Rule):
     def uses(self) -> Sequence[str]:
         """The columns."""
         return self.columns
+
+    def suits(self, types: Mapping[str, str]) -> bool:
+        """Always."""
+        return True

@@ -55,6 +55,7 @@ LINTS: tuple[Lint, ...] = (
     asking.units_without_time,
     reading.unknown_roots,
     reading.headers_in_capitals,
+    reading.nulls_without_backticks,
     answers.unreachable_responses,
     answers.greedy_responses,
     answers.powerless_responses,
@@ -126,9 +127,7 @@ def _finding(source: Source, found: Found) -> Finding:
     )
     if found.mark is None:
         return finding
-    return Finding(
-        found.mark, finding.code, finding.message, finding.fix, finding.level, document.source(found.mark.line)
-    )
+    return replace(finding, mark=found.mark, source=document.source(found.mark.line))
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:

@@ -47,7 +47,10 @@ class Unknown(Exception):
 
 def wrong_columns(look: Look) -> Iterator[Found]:
     """A column that is not there, or a type that does not fit: in rules, steps, queries, keys and charts."""
-    if any(needs_columns(table) for table in look.pipeline.tables.values()) or look.pipeline.reports:
+    tables = look.pipeline.tables
+    if all(surely_suits(look, name) for name in tables):
+        yield from charts(look, {name: declared(table) for name, table in tables.items()})
+    else:
         trial = Trial(look, constants(look))
         for name in in_order(look):
             trial.outputs[name] = trial.table(name, look.pipeline.tables[name])
@@ -55,10 +58,33 @@ def wrong_columns(look: Look) -> Iterator[Found]:
         yield from charts(look, trial.outputs)
 
 
-def needs_columns(table: Table) -> bool:
-    """Whether anything of a table names columns."""
-    worked_out = any(column.sql for column in table.columns.values())
-    return bool(worked_out or table.sql or table.where or table.delete_when or table.validate_ or table.enrich)
+def surely_suits(look: Look, name: str) -> bool:
+    """Whether everything that a table says surely goes with its declared columns, so that nothing need be tried."""
+    table = look.pipeline.tables[name]
+    worked_out = table.sql or any(column.sql for column in table.columns.values())
+    if worked_out or table.where or table.delete_when or table.enrich:
+        return False
+    types = declared(table)
+    return types is None or all(_surely_holds(look, rule, types) for rule in table.validate_)
+
+
+def _surely_holds(look: Look, rule: Rule, types: Mapping[str, str]) -> bool:
+    if not (all(types.values()) and rule.suits(types) and set(rule.uses()) <= set(types)):
+        return False
+    reference = rule.refers()
+    other = look.pipeline.tables.get(reference.table) if reference else None
+    if reference is None or other is None:
+        return True
+    theirs = declared(other)
+    return theirs is not None and theirs.get(reference.to) == types[reference.column]
+
+
+def declared(table: Table) -> Mapping[str, str] | None:
+    """The columns of a table that reads them all, with their declared types, empty where there is none."""
+    if not table.columns or table.other_columns == "keep":
+        return None
+    types = {name: column.type or "" for name, column in table.columns.items()}
+    return types | ({RAW: "json"} if table.other_columns == "raw" else {})
 
 
 def wrong_keys(look: Look) -> Iterator[Found]:
@@ -303,7 +329,7 @@ def _below(node: Node, name: str) -> Loc | None:
     return (name,) if name in children else None
 
 
-def charts(look: Look, outputs: Mapping[str, Schema | None]) -> Iterator[Found]:
+def charts(look: Look, outputs: Mapping[str, Mapping[str, object] | None]) -> Iterator[Found]:
     """A chart or another setting of a report names a column that its table does not have."""
     for name, output in look.pipeline.reports.items():
         sheets: Mapping[str, TableName] = getattr(output, "sheets", {})

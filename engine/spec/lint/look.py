@@ -185,13 +185,8 @@ def fields_of(look: Look, name: str) -> set[str]:
         texts += _reads(table)
         known |= _parent_fields(table)
     if endpoint.paginate:
-        of_last = (
-            path[1]
-            for _, text in leaves(endpoint.paginate, ())
-            for path in _paths(text)
-            if path[:1] == ("last",) and path[1:]
-        )
-        known |= set(of_last)
+        paths = [path for _, text in leaves(endpoint.paginate, ()) for path in _paths(text)]
+        known |= {path[1] for path in paths if path[:1] == ("last",) and path[1:]}
     return known | {path[0] for text in texts for path in _paths(text) if path}
 
 

@@ -1,4 +1,4 @@
-"""Lints of what is read from an answer: roots that it does not have, and headers that are never found."""
+"""Lints of what is read from an answer: roots that it does not have, headers that are never found, a bare `null`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def headers_in_capitals(look: Look) -> Iterator[Found]:
                 message = f'names of headers are in lower case here, so "{found[1]}" is never found'
                 fix = f"""write headers."{found[1].lower()}\""""
                 yield Found(path, Mistake("header-name", message, fix, offset=text.find(found[1])))
+
+
+def nulls_without_backticks(look: Look) -> Iterator[Found]:
+    """A comparison with the field `null`: it holds as long as no record has one."""
+    for path, text in look.settled:
+        if isinstance(text, select.Jmes) and (mistake := select.bare(text, "null")):
+            yield Found(path, mistake, "warning")
 
 
 def _reads(look: Look) -> Iterator[tuple[Loc, select.Jmes, Sequence[str]]]:

@@ -18,7 +18,11 @@ LONGEST = 31
 
 
 def _named(value: Any) -> Any:
-    """`findings` and `[findings]` are `{ Findings: findings }`."""
+    """`findings` and `[findings]` are `{ Findings: findings }`. Raises Mistake for a sheet of anything but a table."""
+    for name, table in value.items() if isinstance(value, dict) else ():
+        if isinstance(table, list | dict):
+            says = f'"{name}" is taken for the name of a sheet, and a sheet is of one table; did you mean "sheets"?'
+            raise Mistake("excel", says, "write sheets: [findings], or sheets: { Findings: findings }")
     tables = [value] if isinstance(value, str) else value
     return {human(str(one))[:LONGEST]: one for one in tables} if isinstance(tables, list) else value
 
@@ -47,7 +51,7 @@ Sheets = Annotated[
 class Settings(BaseModel):
     """Settings of a workbook: unknown words are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Drawn(Settings):

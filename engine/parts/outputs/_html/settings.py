@@ -11,7 +11,7 @@ from engine.core.values import ColumnName, TableName
 class Settings(BaseModel):
     """Settings of a chart: unknown words are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
     table: TableName = Field(description="The table it draws.")
 
 
@@ -56,7 +56,7 @@ class Number(Settings):
 class Chart(BaseModel):
     """One chart; its key chooses which."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
     bar: Bar | None = Field(None, description="Horizontal bars.")
     line: Line | None = Field(None, description="A number over time.")
     donut: Donut | None = Field(None, description="Shares of a whole.")
