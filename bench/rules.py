@@ -19,10 +19,11 @@ import polars as pl
 
 from engine.core.errors import Mark
 from engine.core.kinds import Rule, View
-from engine.flow.across import References, of_frame, repeats
+from engine.flow.across import of_frame
 from engine.flow.contracts import Contracts
 from engine.flow.frames import AT
 from engine.flow.seal import PLAIN
+from engine.flow.settle import settled
 from engine.flow.slices import Slice
 from engine.flow.sort import same_key
 from engine.flow.validate import Placed, Validator
@@ -97,7 +98,8 @@ def raw(bad: int) -> list[Slice]:
 def checking(rules: Sequence[Rule], frame: pl.DataFrame, records: Sequence[Slice], folder: Path) -> Callable[[], None]:
     """All that a run does for the rules of a table with these rows."""
     view = View({name: kind for name, kind in frame.schema.items() if name != AT}, {}, STARTED_AT)
-    every = of_frame(frame, folder, PLAIN)
+    doubled = same_key(frame, ["id"])
+    every = of_frame(frame, doubled, folder, PLAIN)
     teams = pl.DataFrame({"id": [f"team {at}" for at in range(1_000)]})
     checks = {number: one.record_check(lambda _: json.dumps(SCHEMA).encode()) for number, one in enumerate(rules)}
     placed = [Placed(one, type(one).word, Mark("page.yaml", 1, 1)) for one in rules]
@@ -106,10 +108,9 @@ def checking(rules: Sequence[Rule], frame: pl.DataFrame, records: Sequence[Slice
         contracts = Contracts({number: one for number, one in checks.items() if one})
         for piece in records:
             contracts.look(piece)
-        missing = References("rows", view.columns, every, lambda _: [teams]).missing
-        again = repeats(rules, ["id"], every)
-        validator = Validator("rows", placed, view, ["id"], again, missing, contracts.broken, naming=b"k" * 32)
-        good, _ = validator.split(frame, same_key(frame, ["id"]))
+        asked = Validator("rows", placed, view, ["id"], contracts=contracts.broken, naming=b"k" * 32)
+        validator = settled(asked, every, view.columns, lambda _: [teams], replaces=False)
+        good, _ = validator.split(frame, doubled)
         validator.count(good.lazy())
         validator.finish(view.columns)
 

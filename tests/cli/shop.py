@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class Shop(Server):
 
     def __init__(self) -> None:
         super().__init__()
-        self.things: list[dict[str, Any]] = list(THINGS)
+        self.things: list[dict[str, Any]] = copy.deepcopy(THINGS)
         self.hold = False
         self.hold_at = ""
         """The path whose next request waits until the test lets it go."""
