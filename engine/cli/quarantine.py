@@ -136,7 +136,7 @@ def _list(found: Quarantine, table: str, rule: str, limit: int | None, form: str
         reasons += 1
         click.echo(clean("\n" + "\n".join(_lines(row))))
     more = "; --limit shows more, --format jsonl writes all, a line for each reason" if reasons == SCREEN_ROWS else ""
-    out.print(f"\n{counted(count, 'row')} of {found.tool} set apart{more}", style="dim")
+    out.print(f"\n{counted(count, 'row')} of {found.tool} set apart now{more}", style="dim")
     return 0
 
 

@@ -10,6 +10,8 @@ from engine.cli.screen import console, table
 from engine.cli.text import MOST_GAPS, called, clean, count, gaps, short
 
 Json = Any
+WORTH_TELLING = 100
+"""What becomes of fewer records costs nothing that anybody notices."""
 COLOURS = {"succeeded": "green", "rules_failed": "red", "incomplete": "yellow"}
 
 
@@ -95,22 +97,24 @@ def _errors(result: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _by_jmespath(result: Mapping[str, Json]) -> Iterator[str]:
-    """Which columns jmespath.py read that Polars was to read, of how many records and why; each reason once."""
+    """Which columns jmespath.py read that Polars was to read, of how many records unless few, and why, each once."""
     for made in result["tables"]:
         columns: dict[tuple[str, int], list[str]] = {}
-        for one in made["by_jmespath"]:
+        for one in (one for one in made["by_jmespath"] if one["records"] >= WORTH_TELLING):
             columns.setdefault((one["why"], one["records"]), []).append(one["column"] or "any column")
         for (why, records), names in list(columns.items())[:MOST_GAPS]:
             more = f" and {len(names) - MOST_GAPS:,} more" if len(names) > MOST_GAPS else ""
             of = f"{', '.join(names[:MOST_GAPS])}{more} of {count(records, 'record')}"
             yield f"table {made['table']}: jmespath.py read {of}, one by one: {why}"
         if len(columns) > MOST_GAPS:
-            yield f"table {made['table']}: and for {len(columns) - MOST_GAPS:,} more reasons, which --json names"
+            more = count(len(columns) - MOST_GAPS, "more reason")
+            yield f"table {made['table']}: and for {more}, which --json names"
 
 
 def _made(made: Mapping[str, Json], told: Sequence[str]) -> str:
     words = ["the version before stays"] if made["kept_previous"] else []
     words += [] if made["complete"] else ["incomplete"]
+    words += [f"{made['set_apart']:,} set apart in all"] if made["set_apart"] != made["quarantined"] else []
     words += [f"{made['repeated']:,} came again"] if made["repeated"] else []
     notes = _untold(made["notes"], told)
     more = [f"and {len(notes) - MOST_GAPS:,} more"] if len(notes) > MOST_GAPS else []

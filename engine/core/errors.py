@@ -158,6 +158,8 @@ class Mistake(ValueError):
     def __init__(self, code: str, message: str, fix: str = "", *, offset: int = 0) -> None:
         super().__init__(message)
         self.code, self.message, self.fix, self.offset = code, message, fix, offset
+        self.mark: Mark | None = None
+        """The place on the page, where that is known before a reader adds it."""
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

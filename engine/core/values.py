@@ -125,8 +125,8 @@ class Size(Spelled):
 class Percent(Spelled):
     """A share: `1%`, `0.5%`."""
 
-    pattern = r"\d+(\.\d+)?%"
-    says = "a share; write 1% or 0.5%"
+    pattern = r"(\d{1,2}(\.\d+)?|100(\.0+)?)%"
+    says = "a share of at most 100%; write 1% or 0.5%"
 
     @property
     def share(self) -> float:

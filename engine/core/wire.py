@@ -165,6 +165,10 @@ def _multipart(pairs: Pairs) -> tuple[str, bytes]:
     return f"multipart/form-data; boundary={boundary}", f"{''.join(parts)}--{boundary}--\r\n".encode()
 
 
+NO_NAMES = ("", "/", "?")
+"""What a path may begin with, so that it is no part of a host's name."""
+
+
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host in lower case, and port of an address."""
     return _server("/".join(url.split("/", 3)[:3]))
@@ -174,6 +178,20 @@ def origin(url: str) -> tuple[str, str, int]:
 def _server(address: str) -> tuple[str, str, int]:
     parts = urlsplit(address)
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def below(base: str, path: str, said: str) -> str:
+    """The address of a path below a base, or the whole address that it is; `said` is how the page writes it.
+
+    Raises Mistake for what is neither: it would change the name of the host.
+    """
+    if path.startswith(("http://", "https://")):
+        return path
+    if path[:1] not in NO_NAMES:
+        begins = "what it gives does not begin" if said.startswith("${") else "it does not begin"
+        text = f'"{said}" is no path below the base address: {begins} with /'
+        raise Mistake("path", text, f'write "/{said}", or a whole address: https://…')
+    return base.rstrip("/") + path
 
 
 def request_to(method: str, url: str, **more: Json) -> Request:

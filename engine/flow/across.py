@@ -12,6 +12,7 @@ import polars as pl
 
 from engine.core.errors import Mistake
 from engine.core.kinds import Reference
+from engine.core.sql.words import named
 from engine.flow.frames import AT
 from engine.flow.merge import FOREVER, OWNER, RUN, UNTIL, Merger
 from engine.flow.seal import PLAIN, Seal
@@ -198,7 +199,7 @@ class Missing:
         """Which rows refer to one of them; in a list, with any element."""
         if self.hashes.is_empty():
             return pl.repeat(False, column.len(), eager=True)
-        values = _values(column)
+        values = values_of(column)
         gone = values.filter(among(self.hashes, values[HASH]) & ~values[VALUE].is_in(self.there.implode()))
         return pl.int_range(column.len(), eager=True, dtype=pl.UInt32).is_in(gone["row"].implode())
 
@@ -211,7 +212,7 @@ def missing(reference: Reference, every: Every, known: Iterable[pl.DataFrame], n
     sorter = every.sorter(name)
     asked, kind = [NONE], None
     for frame in every.new(reference.column):
-        values = _values(frame[reference.column]).unique(VALUE)
+        values = values_of(frame[reference.column]).unique(VALUE)
         kind = values.schema[VALUE]
         sorter.add(values.select(HASH, VALUE, pl.lit(False).alias(THERE)))
         asked += [values[HASH]] if sorter.rows <= RUN_ROWS else []
@@ -237,7 +238,7 @@ def unmatched(sorter: Sorter) -> Missing:
     return Missing(pl.concat(hashes).sort(), pl.concat(spared))
 
 
-def _values(column: pl.Series) -> pl.DataFrame:
+def values_of(column: pl.Series) -> pl.DataFrame:
     """The values of a column, or the elements of its lists, with their row and their hash; null is none."""
     rows = pl.DataFrame({"row": pl.int_range(column.len(), dtype=pl.UInt32, eager=True), VALUE: column})
     values = (rows.explode(VALUE) if isinstance(column.dtype, pl.List) else rows).drop_nulls(VALUE)
@@ -257,8 +258,8 @@ def _must_be_same(reference: Reference, one: pl.DataType, other: pl.DataType) ->
     if one != other:
         raise Mistake(
             "column-type",
-            f"{reference.column} is {one}, {reference.table}.{reference.to} is {other}",
-            "declare the same type for both",
+            f"{reference.column} is {named(one)}, {reference.table}.{reference.to} is {named(other)}",
+            "give both the same type: write it in columns, or TRY_CAST one of them",
         )
 
 

@@ -33,6 +33,7 @@ class Made:
     read: int = 0
     """Records that were read for it."""
     quarantined: int = 0
+    """Rows that this run set apart; those of earlier runs may still be, and some have come again since."""
     repeated: int = 0
     """Rows that came again with the same key and content."""
     complete: bool = True
@@ -54,6 +55,7 @@ class Made:
             "rows": self.rows,
             "records_read": self.read,
             "quarantined": self.quarantined,
+            "set_apart": (self.entry.get("quarantine") or {}).get("rows", 0),
             "repeated": self.repeated,
             "complete": self.complete,
             "kept_previous": self.kept,

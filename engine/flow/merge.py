@@ -22,6 +22,11 @@ HIDDEN = (AT, WHOLE, RUN, UNTIL)
 """Columns that no table shows."""
 
 
+def keyed(key: Sequence[str]) -> pl.Expr:
+    """Whether a row has a key, if only in part; without one it is no other's like, and none takes its place."""
+    return pl.any_horizontal(pl.col(name).is_not_null() for name in key)
+
+
 @dataclass(frozen=True)
 class Merger:
     """Tells what is new in the sorted rows of a table, and puts it together with what was there before.
@@ -103,7 +108,7 @@ class Merger:
 
     def outlived(self, frame: pl.DataFrame) -> pl.Series:
         """The numbers of new rows whose key a later run brought again."""
-        came = self.numbered(frame).filter(pl.col(AT).is_not_null())
+        came = self.numbered(frame).filter(pl.col(AT).is_not_null() & keyed(self.key))
         return came.filter(pl.col(RUN) < pl.col(RUN).max().over(self.key))[AT]
 
     def numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -119,7 +124,8 @@ class Merger:
         if rule is None or not self.key:
             return rows, repeated
         group = [*self.key] if self.mode == "replace" else [*self.key, RUN]
-        ordered = rows.filter(pl.col(AT).is_not_null()).sort([*group, *([rule.order_by] if rule.order_by else []), AT])
+        chooses = pl.col(AT).is_not_null() & keyed(self.key)
+        ordered = rows.filter(chooses).sort([*group, *([rule.order_by] if rule.order_by else []), AT])
         chosen = ordered.unique(subset=group, keep=rule.keep, maintain_order=True)[AT]
-        kept = rows.filter(pl.col(AT).is_null() | pl.col(AT).is_in(chosen.implode()))
+        kept = rows.filter(~chooses | pl.col(AT).is_in(chosen.implode()))
         return kept, repeated + rows.height - kept.height

@@ -20,7 +20,7 @@ from engine.core.template import Template
 from engine.core.times import first_instant, written
 from engine.core.values import Secret, param_of
 from engine.core.window import Window
-from engine.core.wire import Media, Pairs, Place, Request, as_pairs, as_text, request_to
+from engine.core.wire import Media, Pairs, Place, Request, as_pairs, as_text, below, request_to
 from engine.flow import parents
 from engine.flow.parents import Binding as Binding
 from engine.flow.parents import Origins as Origins
@@ -122,7 +122,8 @@ class Plan:
         """The sign-in, its secrets filled in."""
         auth = self.pipeline.connection.auth
         base = str(render(self.pipeline.connection.base_url, self.settings.scope()))
-        return auth.filled(self.settings.scope()).at(base) if auth else None
+        with _field("connection.auth"):
+            return auth.filled(self.settings.scope()).at(base) if auth else None
 
     def base_url(self, asked: Asked) -> str:
         """The address that the endpoint's path is added to."""
@@ -175,8 +176,8 @@ class Plan:
     ) -> Request:
         """A request to a path or a whole address, with what the connection sends always. Raises ConfigError."""
         connection, path = self.pipeline.connection, path or ""
-        target = _target(path, scope)
-        url = target if target.startswith(("http://", "https://")) else self.base_url(asked) + target
+        with _field(method.lower()):
+            url = below(self.base_url(asked), _target(path, scope), path)
         fields = {**connection.query, **query}
         request = request_to(method, url, query=_pairs(fields, scope))
         for name, value in {**connection.header, **header}.items():

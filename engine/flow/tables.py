@@ -70,7 +70,7 @@ class Tables:
             yield
         except Mistake as mistake:
             kind = DataError if mistake.code in OF_DATA else SpecError
-            raise kind(f'table "{name}": {mistake}', mistake.fix, mark, {"table": name}) from None
+            raise kind(f'table "{name}": {mistake}', mistake.fix, mistake.mark or mark, {"table": name}) from None
         except (ConfigError, DataError) as error:
             error.message, error.mark = f'table "{name}": {error.message}', error.mark or mark
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from engine.core.errors import Json, Mark
+from engine.core.errors import Json, Mark, Mistake
 from engine.core.kinds import Check, Reference, Rule, View
 from engine.flow.across import NONE, Missing, among
 from engine.flow.apart import BROKEN, abouts, names
@@ -18,7 +19,7 @@ from engine.flow.columns import key_texts
 from engine.flow.contracts import Breaches
 from engine.flow.frames import AT
 from engine.flow.ledger import Waiver
-from engine.flow.merge import HIDDEN
+from engine.flow.merge import HIDDEN, keyed
 
 MOST_SAYS = 5
 """So many columns a rule tells what is wrong with."""
@@ -37,6 +38,15 @@ class Placed:
     word: str
     mark: Mark
 
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What the rule asks and is not there gets its place."""
+        try:
+            yield
+        except Mistake as mistake:
+            mistake.mark = self.mark
+            raise
+
 
 class WholeKey(Rule):
     """A rule that nobody writes: a row that takes the place of the one with its key has one, if only in part."""
@@ -46,9 +56,8 @@ class WholeKey(Rule):
 
     def checks(self, view: View) -> Sequence[Check]:
         """One check of all columns."""
-        null = pl.all_horizontal(pl.col(name).is_null() for name in self.columns)
         says = "is null, so the row cannot be known again: name a key that every record has"
-        return [Check("key", null, f"{', '.join(self.columns)} {says}", self.columns[0])]
+        return [Check("key", ~keyed(self.columns), f"{', '.join(self.columns)} {says}", self.columns[0])]
 
 
 @dataclass
@@ -188,7 +197,10 @@ class Validator:
         self.outcomes = [
             Outcome(placed.word, placed.rule.level, placed.mark, placed.rule.tolerance.share) for placed in self.rules
         ]
-        self._checks = [(n, check) for n, placed in enumerate(self.rules) for check in placed.rule.checks(self.view)]
+        self._checks = []
+        for number, placed in enumerate(self.rules):
+            with placed.blamed():
+                self._checks += [(number, check) for check in placed.rule.checks(self.view)]
 
     def split(self, rows: pl.DataFrame, same_key: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The good rows, and one row for each broken error-level rule of each bad one (columns of `BROKEN`)."""
@@ -238,9 +250,10 @@ class Validator:
             return same_key
         apart = self.apart(rows, _none(rows))
         stays = (~pl.col(AT).is_in(apart.implode())).cast(pl.UInt32)
-        before = (stays.cum_sum() > stays) | pl.col(AGAIN).first()  # the first comes again where one was there before
-        found = rows.with_columns(same_key.alias(AGAIN)).select(before.over(self.same or self.key)).to_series()
-        return found & same_key
+        behind_new = stays.cum_sum() > stays
+        behind_old = pl.col(AGAIN).first()  # even the first row of the key has one before it
+        asked = rows.with_columns(same_key.alias(AGAIN))
+        return asked.select((behind_new | behind_old).over(self.same or self.key)).to_series() & same_key
 
     def _let_in(self, told: pl.DataFrame, one: Failing) -> pl.Series:
         """Which of the broken rules of rows are waived; of a rule that hides its rows none ever is."""
@@ -264,7 +277,9 @@ class Validator:
             if reference := placed.rule.refers():
                 says = f"{reference.column} is not in {reference.table}.{reference.to}"
                 check = Check("refers_to", pl.lit(True), says, reference.column)
-                yield Failing(number, check, self.missing(reference).rows(rows[reference.column]))
+                with placed.blamed():
+                    gone = self.missing(reference)
+                yield Failing(number, check, gone.rows(rows[reference.column]))
             if number in self.contracts:
                 broken = self.contracts[number].of(rows)
                 yield Failing(number, Check("json_schema", pl.lit(True), ""), broken.is_not_null(), broken)

@@ -128,7 +128,9 @@ def reference(word: str | None = None) -> str:
     found = [one.markdown() for one in _sections(registry, word) if word in one.words]
     if not found:
         sections = list(_sections(registry))
-        rows = [(one.title, row) for one in sections for name, row in one.fields if name == word]
+        fields = [(one.title, name, row) for one in sections for name, row in one.fields]
+        rows = [(title, row) for title, name, row in fields if name == word]
+        rows = rows or [(title, row) for title, _, row in fields if f"`{word}`" in row.split(" | ")[1]]
         found = [f"{HEAD}{row}\n\nA field of {title}.\n" for title, row in rows]
     if not found:
         known = sorted({name for one in sections for name in (*one.words, *(name for name, _ in one.fields))})
@@ -318,7 +320,9 @@ may read:"""
 SQL = """\
 The SQL of Polars: an expression over the columns of one row, or one SELECT over the page's tables with joins, WITH,
 GROUP BY, windows and UNION. A name with signs in it stands in double quotes, a text in single ones. `CAST` is refused
-where one bad value would stop the run: `TRY_CAST` gives null. These functions can be called:"""
+where one bad value would stop the run: `TRY_CAST` gives null. Whole numbers have 64 bits: sums and products beyond
+9.2 × 10^18 wrap around without a word; where they may come so far, `CAST(x AS DOUBLE)` first. These functions can be
+called:"""
 
 
 def _exits() -> str:

@@ -37,9 +37,17 @@ def test_what_is_set_apart_is_printed_with_its_rule_its_place_and_its_request(fu
         f"from GET {full.shop.url}/things?count=2&from=0, collected 2",
         "things page 0, row 1, of run 2",
         'record {"id": 2, "name": "kite", "price": 12.0}',
-        "1 row of shop set apart",
+        "1 row of shop set apart now",
     ):
         assert part in text
+
+
+def test_a_run_tells_what_it_set_apart_from_what_is_set_apart_in_all(desk: Desk) -> None:
+    desk.page("    key: id\n", "    key: id\n    mode: upsert\n")
+    assert "in all" not in desk.engine("run", "shop").stdout
+    told = desk.engine("process", "shop").stdout
+    assert "things 2 0 1 set apart in all" in " ".join(told.split())
+    assert "1 row of shop set apart now" in desk.engine("quarantine", "shop").stdout
 
 
 def test_json_holds_groups_and_rows_and_jsonl_the_rows_alone(full: Desk) -> None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from engine.app import Engine, errors
+from engine.cli.result import show
 from tests.cli.shop import Desk
 
 
@@ -205,11 +206,19 @@ def test_a_page_is_found_by_the_name_of_its_tool_once_it_has_run(desk: Desk, tmp
     assert elsewhere.samefile(Engine.from_config(env={}).find("shop"))
 
 
-def test_a_run_says_what_jmespath_py_had_to_read(desk: Desk) -> None:
+def test_a_run_says_what_jmespath_py_had_to_read_unless_it_is_little(desk: Desk) -> None:
     desk.page("{ path: name, type: string,", "{ path: name || nick, type: string,")
     desk.shop.things[0]["name"] = 5
-    desk.shop.things[1]["name"] = "x"
-    told = " ".join(desk.engine("run", "shop").stdout.split())
-    assert "table things: jmespath.py read name of 3 records, one by one: it is of various kinds" in told
+    assert "jmespath.py" not in desk.engine("run", "shop").stdout
     made = json.loads(desk.engine("process", "shop", "--json").stdout)["tables"][0]
     assert ("name", 3) == (made["by_jmespath"][0]["column"], made["by_jmespath"][0]["records"])
+    desk.shop.things += [{"id": at, "name": at if at % 2 else "x"} for at in range(4, 101)]
+    told = " ".join(desk.engine("run", "shop").stdout.split())
+    assert "table things: jmespath.py read name of 100 records, one by one: it is of various kinds" in told
+
+
+def test_one_reason_more_is_told_as_one(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    result = json.loads(desk.engine("run", "shop", "--json").stdout)
+    result["tables"][0]["by_jmespath"] = [{"column": "c", "records": 100 + at, "why": "so"} for at in range(4)]
+    show(result, "shop", "")
+    assert "table things: and for 1 more reason, which --json names" in capsys.readouterr().out

@@ -153,29 +153,63 @@ def test_headers_beyond_ascii_are_read(raw: bytes, text: str) -> None:
     assert text == _page(answering(json_answer(b"[]", b"X-Name: " + raw))).headers["x-name"]
 
 
-CUT = [
-    json_answer(b"[1, 2, 3]")[:-3],
-    OK + b"Transfer-Encoding: chunked\r\n\r\n9\r\n[1,2",
-    OK + b"Transfer-Encoding: chunked\r\n\r\n4\r\n[1,2\r\n",
-    OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-    OK,
-    b"HTTP/1.1 200",
-    b"",
-    b"SSH-2.0-OpenSSH_9\r\n",
-    OK + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
-    OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n[1]",
-    OK + b"Content-Length: 3, 4\r\n\r\n[1]",
-    OK + b"Content-Length: " + b"3" * 5_000 + b"\r\n\r\n[1]",
-]
+def _once(answer: bytes) -> Talk:
+    """Gives this answer and ends the connection."""
 
-
-@pytest.mark.parametrize("answer", CUT, ids=range(len(CUT)))
-def test_what_is_cut_off_or_no_http_is_a_broken_connection(answer: bytes) -> None:
     def talk(connection: socket.socket, over: threading.Event) -> None:
         head_of(connection)
         connection.sendall(answer)
 
-    assert _problem(talk).startswith(("the connection broke", "an empty answer"))
+    return talk
+
+
+CSV = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n"
+CHUNKED = CSV + b"Transfer-Encoding: chunked\r\n\r\n"
+CUT = [
+    json_answer(b"[1, 2, 3]")[:-3],
+    b"HTTP/1.1 200",
+    b"HTTP/1.1 103 Early Hints\r\n",
+    CSV,
+    CSV[:-1],
+    CSV + b"Content-Len",
+    CSV + b"\r",
+    CHUNKED,
+    CHUNKED + b"9\r\na,b\n",
+    CHUNKED + b"4\r\na,b\n",
+    CHUNKED + b"4\r\na,b\n\r",
+    CHUNKED + b"4\r\na,b\n\r\n",
+    CHUNKED + b"4\r\na,b\n\r\n00",
+    CHUNKED + b"4\r\na,b\n\r\n0\r",
+    CHUNKED + b"4\r\na,b\n\r\n0;name",
+]
+
+
+@pytest.mark.parametrize("answer", CUT, ids=range(len(CUT)))
+def test_an_answer_that_is_cut_off_is_never_taken_for_whole(answer: bytes) -> None:
+    assert "the answer is cut off" == _problem(_once(answer))
+
+
+@pytest.mark.parametrize("trailer", [b"", b"Trailer: 1\r\n", b"Trai"])
+def test_an_answer_is_whole_with_its_last_chunk(trailer: bytes) -> None:
+    """Source: RFC 9112 section 8."""
+    assert b"[12]" == _page(_once(CHUNKED + b"4 ;name=x\r\n[12]\r\n000\r\n" + trailer)).body
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "RemoteDisconnected"),
+        (b"SSH-2.0-OpenSSH_9\r\n", "BadStatusLine"),
+        (OK + b"X: " + b"a" * 70_000 + b"\r\n\r\n", "LineTooLong"),
+        (CHUNKED + b"zz\r\n", "got a chunk without a size"),
+        (CHUNKED + b"4\r\na,b\n\r\n-0\r\n\r\n", "got a chunk without a size"),
+        (OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n[1]", "got more than one Content-Length"),
+        (OK + b"Content-Length: 3, 4\r\n\r\n[1]", "got more than one Content-Length"),
+        (OK + b"Content-Length: " + b"3" * 5_000 + b"\r\n\r\n[1]", "got a Content-Length of more than 19 digits"),
+    ],
+)
+def test_what_is_no_http_is_a_broken_connection(answer: bytes, words: str) -> None:
+    assert f"the connection broke ({words})" == _problem(_once(answer))
 
 
 @settings(max_examples=60, deadline=None)
@@ -218,6 +252,20 @@ def test_a_compressed_body_is_unpacked(coding: str, packed: bytes) -> None:
 def test_damaged_compression_is_told(packed: bytes) -> None:
     answer = json_answer(packed, b"Content-Encoding: gzip")
     assert "the answer's compression is damaged" == _problem(answering(answer))
+
+
+def test_compression_that_is_cut_off_with_the_connection_is_told() -> None:
+    head = CSV + b"Content-Encoding: gzip\r\n\r\n"
+    assert "the answer's compression is damaged" == _problem(_once(head + gzip.compress(BODY, mtime=0)[:-9]))
+
+
+def test_a_body_packed_twice_may_come_in_the_smallest_pieces() -> None:
+    packed = gzip.compress(zlib.compress(BODY), mtime=0)
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in packed) + b"0\r\n\r\n"
+    assert (
+        BODY
+        == _page(_once(OK + b"Content-Encoding: deflate, gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)).body
+    )
 
 
 def test_a_compression_that_nobody_asked_for_is_told() -> None:

@@ -106,6 +106,27 @@ def test_a_row_without_a_key_takes_no_place_and_is_set_apart(tmp_path: Path) -> 
     assert {("key", "id", says)} == {(one["rule"], one["column"], one["says"]) for one in shop.quarantine(result.run)}
 
 
+@pytest.mark.parametrize("mode", ["replace", "upsert", "append"])
+@pytest.mark.parametrize("rule", ["", "keep: first", "order_by: at"])
+def test_of_rows_without_a_key_none_takes_the_place_of_another(tmp_path: Path, mode: str, rule: str) -> None:
+    shop = _shop(tmp_path, mode, f"deduplicate: {{ {rule} }}")
+    result = made(shop, [{"v": "a", "at": 2}, {"v": "b", "at": 1}, {"id": 1, "v": "c"}, {"id": 1, "v": "d", "at": 3}])
+    left = [(row["record"]["v"], row["rule"]) for row in shop.engine.quarantine("shop").rows()]
+    left += [(v, "") for id, v in _pairs(shop) if id is None]
+    assert [(v, "key" if mode == "upsert" else "") for v in "ab"] == sorted(left)
+    assert ([1], 1) == ([id for id, _ in _pairs(shop) if id], result.tables[0].repeated)
+
+
+@pytest.mark.parametrize("more", ["", "deduplicate: {}"])
+def test_rows_without_a_key_stay_apart_when_the_table_is_made_anew(tmp_path: Path, more: str) -> None:
+    shop, nameless = _shop(tmp_path, "upsert", more), [{"v": "a"}, {"v": "b"}, {"id": 1}]
+    counts = [made(shop, nameless).tables[0].as_json() for _ in range(3)]
+    shop.write(TABLE.format(mode="upsert", more=f"{more}\n    where: v <> 'z'"))
+    counts.append(shop.process().tables[0].as_json())
+    assert [(2, 2), (2, 4), (2, 6), (6, 6)] == [(one["quarantined"], one["set_apart"]) for one in counts]
+    assert 6 == shop.engine.quarantine("shop").count()
+
+
 def test_a_key_of_which_a_part_is_null_is_a_key(tmp_path: Path) -> None:
     table = TABLE.format(mode="upsert", more="").replace("key: [id]", "key: [id, at]")
     shop = Shop(tmp_path, table)

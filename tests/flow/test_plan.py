@@ -224,6 +224,21 @@ def test_an_empty_text_in_a_path_is_refused(path: str) -> None:
         _request({"get": path}, {"x": ""})
 
 
+@pytest.mark.parametrize("path", ["${x.href}", "${x.href}/things", "v1/things", "@b.example/things", "0/things"])
+def test_a_path_that_would_change_the_host_is_refused(path: str) -> None:
+    found = _plan({"a": "/a", "b": {"get": path, "for_each": {"x": "a"}}})
+    with pytest.raises(ConfigError, match="does not begin with /") as caught:
+        found.request(found.endpoints[1], {"x": {"href": ".b.example"}}, {}, None)
+    assert "b.example" not in caught.value.message.replace(path, "")
+
+
+def test_a_sign_in_that_would_change_the_host_is_refused() -> None:
+    login = {"login": {"post": ".b.example/session", "read": "answer.token", "send": "header.X-Token"}}
+    found = _plan({"a": "/a"}, connection={"base_url": "https://a.example", "auth": login})
+    with pytest.raises(ConfigError, match=r"connection.auth: .* does not begin with /"):
+        found.auth()
+
+
 def test_a_window_may_go_into_a_header_or_a_cookie() -> None:
     send = {"from": "header.X-Since", "until": "cookie.before", "format": "date"}
     made = _plan({"things": {"get": "/t", "incremental": {"start": "1d", "send": send}}})

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from engine.core.errors import CollectionError
 from engine.flow.limits import Deadline
 from engine.flow.line import Patience
 from engine.flow.trust import Proxy, Trust
+from tests.flow.certificates import Authority
 from tests.flow.desk import NOON, Desk, Time, Tiny, of
 from tests.flow.wire import ask, head_of, json_answer, serving
 from tests.vendors.server import Asked
 
 LONG = 5.0
 """No step may take so many seconds where a fraction of one is allowed."""
+WHOLE = Patience(connect=30, read=30, request=0.4)
+"""Only an exchange as a whole is given up."""
 
 
 def _fails(url: str, **more: Any) -> str:
@@ -105,18 +109,68 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
 
 def test_headers_that_drip_are_given_up() -> None:
     with serving(_dripping(json_answer(b"[]"))) as port:
-        assert "no whole answer within 0.6 s" in _fails(f"http://127.0.0.1:{port}/things")
+        assert "no whole answer within 0.4 s" in _fails(f"http://127.0.0.1:{port}/things", patience=WHOLE)
 
 
-def test_a_body_that_drips_is_given_up() -> None:
+def _endless(begin: bytes, piece: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Sends this, and then a piece whenever a read is about to be given up."""
+
     def talk(connection: socket.socket, over: threading.Event) -> None:
         head_of(connection)
-        connection.sendall(json_answer(b"[]" + b" " * 1000)[:-1000])
-        while not over.wait(0.1):
-            connection.sendall(b" ")
+        connection.sendall(begin)
+        for _ in range(60):
+            if over.wait(0.1):
+                return
+            connection.sendall(piece)
 
+    return talk
+
+
+CLOSING = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n4\r\na,b\n\r\n"
+DRIPS = {
+    "body": (json_answer(b"[]" + b" " * 1000)[:-1000], b" "),
+    "closing": (CLOSING + b"Content-Length: 1000\r\n\r\na,b\n", b"1"),
+    "closing without length": (CLOSING + b"\r\na,b\n", b"1"),
+    "chunk": (CHUNKED + b"fff\r\n", b"1"),
+    "size of a chunk": (CHUNKED + b"0", b"0"),
+    "trailers": (CHUNKED + b"0\r\n", b"X: 1\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("begin", "piece"), DRIPS.values(), ids=DRIPS)
+def test_an_answer_that_drips_is_given_up(begin: bytes, piece: bytes) -> None:
+    with serving(_endless(begin, piece)) as port:
+        assert "no whole answer within 0.4 s" in _fails(f"http://127.0.0.1:{port}/things", patience=WHOLE)
+
+
+def test_a_closing_answer_in_tls_that_drips_is_given_up(tmp_path: Path) -> None:
+    authority = Authority()
+    with serving(_endless(CLOSING + b"\r\na,b\n", b"1"), authority.serving(tmp_path, "127.0.0.1")) as port:
+        trust = Trust(more=(authority.pem,))
+        words = _fails(f"https://127.0.0.1:{port}/things", patience=Patience(30, 30, 1), trust=trust)
+    assert "no whole answer within 1 s" in words
+
+
+def test_a_connection_that_comes_when_time_is_up_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, asked = Authority(), list[bytes]()
+    context, real = authority.serving(tmp_path, "127.0.0.1"), socket.getaddrinfo
+
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        over.wait(0.25)
+        with context.wrap_socket(connection, server_side=True) as inner:
+            asked.append(head_of(inner))
+
+    def look_up(*asked: Any, **more: Any) -> Any:
+        threading.Event().wait(0.2)  # twice: of the name, and of its address
+        return real(*asked, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with serving(talk) as port:
-        assert "no whole answer within 0.6 s" in _fails(f"http://127.0.0.1:{port}/things")
+        trust, patience = Trust(more=(authority.pem,)), Patience(connect=30, read=30, request=0.5)
+        _fails(f"https://127.0.0.1:{port}/things", patience=patience, trust=trust)
+    assert not any(asked)
 
 
 def test_a_body_that_stops_is_given_up() -> None:
@@ -127,16 +181,6 @@ def test_a_body_that_stops_is_given_up() -> None:
 
     with serving(talk) as port:
         assert "nothing came for 0.3 s" in _fails(f"http://127.0.0.1:{port}/things")
-
-
-def test_interim_answers_without_end_are_given_up() -> None:
-    def talk(connection: socket.socket, over: threading.Event) -> None:
-        head_of(connection)
-        while not over.wait(0.1):
-            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    with serving(talk) as port:
-        assert "no whole answer within 0.6 s" in _fails(f"http://127.0.0.1:{port}/things")
 
 
 @pytest.mark.parametrize(

@@ -261,8 +261,12 @@ def test_every_element_of_a_list_must_be_found(tmp_path: Path) -> None:
 def test_types_that_can_never_be_equal_are_named(tmp_path: Path) -> None:
     shop = _two(tmp_path, "team: team", kind="integer")
     shop.keep_all({"teams": [[{"id": 1}]], "things": [[{"id": 1, "team": "1"}]]})
-    with pytest.raises(SpecError, match="declare the same type"):
+    with pytest.raises(SpecError, match=r"team is a string, teams\.id is an integer") as caught:
         shop.process()
+    assert "give both the same type" in caught.value.fix
+    place = caught.value.mark
+    assert place
+    assert "refers_to" in (shop.folder / "shop.yaml").read_text().splitlines()[place.line - 1]
 
 
 def test_a_table_may_refer_to_itself(tmp_path: Path) -> None:

@@ -127,3 +127,20 @@ def test_a_mistake_in_a_style_is_told_once_for_all_endpoints_that_use_it() -> No
 @pytest.mark.parametrize("code", CASES["only_in_a_run"])
 def test_a_code_that_only_a_run_shows_has_no_case(code: str) -> None:
     assert code not in {case["code"] for case in CASES["cases"]}
+
+
+def test_a_column_without_a_type_that_nothing_rests_on_is_no_finding() -> None:
+    said = 'validate: [{ required: [id, more] }], where: "id > 5", enrich: [{ derive: { n: "id + 1" } }]'
+    columns = "columns: { id: { path: id, type: integer }, more: more }"
+    tables = f"tables:\n  things: {{ from: things, key: id, {columns}, {said} }}\n"
+    assert [] == lint(
+        completed(f"{tables}  same: {{ sql: SELECT * FROM things }}\n  few: {{ sql: SELECT id FROM same }}\n")
+    )
+
+
+def test_a_path_of_which_only_a_run_knows_the_start_is_no_finding() -> None:
+    things = "things: { get: \"${'/things'}\", query: { get: one }, records: items }"
+    job = 'create: { post: /jobs, query: { get: one }, read: answer.id }, fetch: { get: "${job.id}/file" }'
+    more = f'more: {{ job: {{ {job} }}, records: items }}\n  each: {{ for_each: {{ x: things }}, get: "${{x.id}}" }}'
+    found = lint(completed(f"endpoints:\n  {things}\n  {more}\n"))
+    assert [] == [one for one in found if one.code != "no-table"]

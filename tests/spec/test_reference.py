@@ -189,6 +189,12 @@ def test_reference_of_a_field_tells_where_it_stands() -> None:
     assert "A field of `endpoints.NAME`." in reference("may_be_absent")
 
 
+@pytest.mark.parametrize("value", ["upsert", "append", "warning"])
+def test_reference_of_a_value_tells_whose_it_is(value: str) -> None:
+    fields = {"upsert": "`mode`", "append": "`mode`", "warning": "`level`"}
+    assert f"| {fields[value]} |" in reference(value)
+
+
 def test_reference_suggests_the_nearest_word() -> None:
     with pytest.raises(ConfigError, match='no word is called "offst"; did you mean "offset"'):
         reference("offst")

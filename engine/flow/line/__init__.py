@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -133,6 +133,8 @@ class Line:
                 raise refused(proxy, "407")
             coding = answer.headers.get("content-encoding", "")
             body = _whole(_unpacked(answer.pieces(heed), coding), most_bytes)
+            if exchange.is_over:  # what was shut down ends as if it were whole
+                raise _late(patience)
             found, answer = Answer(answer.status, answer.headers, body), None
             return found
         except LocationValueError:
@@ -216,9 +218,8 @@ def _broken(
     error: Exception, exchange: Exchange, patience: Patience, proxy: Proxy | None, host: str
 ) -> Broken | CollectionError:
     """What went wrong with an exchange, in plain words."""
-    over = Late(f"no whole answer within {patience.request:g} s")
     if exchange.is_over:
-        return over
+        return _late(patience)
     shown = f"the proxy {proxy.shown}" if proxy else host
     if isinstance(error, ProxyError) and str(error.original_error).startswith("Tunnel connection failed: ") and proxy:
         return refused(proxy, str(error.original_error).partition(": ")[2])
@@ -231,13 +232,20 @@ def _broken(
         seconds = min(patience.connect, patience.request)
         return Late(f"no connection to {shown} within {seconds:g} s", reached=False)
     if isinstance(cause, ReadTimeoutError | TimeoutError):
-        return Late(f"nothing came for {patience.read:g} s") if patience.read < patience.request else over
+        return Late(f"nothing came for {patience.read:g} s") if patience.read < patience.request else _late(patience)
     if isinstance(cause, zlib.error):
         return Broken("the answer's compression is damaged")
     if isinstance(cause, SSLError | OSError) and (told := untrusted(cause, host)):
         return told
-    inner = cause.__cause__ or cause.__context__ or cause
-    return Broken(f"the connection broke ({type(inner).__name__})")
+    inner = cause if isinstance(cause, HTTPException) else cause.__cause__ or cause.__context__ or cause
+    if isinstance(inner, IncompleteRead):
+        return Broken("the answer is cut off")
+    words = str(inner) if type(inner) is HTTPException else type(inner).__name__  # those of our own say what they mean
+    return Broken(f"the connection broke ({words})")
+
+
+def _late(patience: Patience) -> Late:
+    return Late(f"no whole answer within {patience.request:g} s")
 
 
 def refused(proxy: Proxy, words: str) -> Broken | CollectionError:
@@ -264,7 +272,7 @@ def _inflated(parts: Iterable[bytes]) -> Iterator[bytes]:
     Not by the HTTP client: it takes what is cut off for whole.
     """
     machine, begun = zlib.decompressobj(47), False
-    for part in parts:
+    for part in filter(None, parts):
         if not begun and part[0] & 0x0F != 8 and part[0] != 0x1F:
             machine = zlib.decompressobj(-15)
         begun = True

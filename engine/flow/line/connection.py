@@ -33,7 +33,8 @@ class Exchange:
     until: float
     """On the monotonic clock."""
     connect_seconds: float
-    connection: HTTPConnection | None = None
+    sock: socket.socket | None = None
+    """Its own: a connection forgets it when the head of an answer says that it will close."""
     is_sent: bool = False
     """Whether there was a connection to send the request on."""
     is_over: bool = False
@@ -71,11 +72,11 @@ class Watch:
             with self._lock:
                 late = [one for one in self._under_way if one.until < now]
                 self._under_way.difference_update(late)
-            for one in late:
-                one.is_over = True
-                if one.connection is not None and isinstance(one.connection.sock, socket.socket):
-                    with suppress(OSError):  # of TLS, too, what lies below: its own shutdown is not for two threads
-                        socket.socket.shutdown(one.connection.sock, socket.SHUT_RDWR)
+                for one in late:  # under the lock: behind `end` the connection may be that of another exchange
+                    one.is_over = True
+                    if one.sock is not None:
+                        with suppress(OSError):  # of TLS, too, what lies below: its own shutdown is not for two threads
+                            socket.socket.shutdown(one.sock, socket.SHUT_RDWR)
 
 
 WATCH = Watch()
@@ -99,9 +100,10 @@ class _Watched(HTTPConnection):
     response_class = Head
 
     def _new_conn(self) -> socket.socket:
-        WATCH.here.exchange.connection = self
+        exchange: Exchange = WATCH.here.exchange
         try:
-            return connected(self._dns_host, self.port or 80, WATCH.here.exchange.connect_seconds)
+            exchange.sock = connected(self._dns_host, self.port or 80, exchange.connect_seconds)
+            return exchange.sock
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "took too long") from error
         except (OSError, UnicodeError) as error:
@@ -110,10 +112,12 @@ class _Watched(HTTPConnection):
     # What follows is http.client alone: what urllib3 does around it takes as long once more.
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **_: Any) -> None:
-        WATCH.here.exchange.connection = self
+        exchange = WATCH.here.exchange
         if self.sock is None:
             self.connect()
-        WATCH.here.exchange.is_sent = True
+        exchange.sock, exchange.is_sent = self.sock, True
+        if exchange.is_over:  # the Watch looked while there was nothing to shut down
+            raise TimeoutError
         self.sock.settimeout(self.timeout)
         http.client.HTTPConnection.request(self, method, url, body, headers)
 

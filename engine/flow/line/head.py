@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
@@ -16,6 +17,8 @@ MOST_DIGITS = 19
 """So long may a length be: Python reads no number of some thousand digits."""
 BLANK = " \t\r\n"
 """What surrounds a text; others, such as U+00A0, may be half a letter in UTF-8."""
+SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?\r?\n")
+"""How a chunk begins; one without its end may be the beginning of another size."""
 EMPTY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -30,6 +33,7 @@ class Head(HTTPResponse):
     """By name in lower case; what stands there twice is joined. Source: RFC 9110 section 5.3."""
     version_string, length_remaining = "HTTP", None
     """Said in the log of urllib3."""
+    fp: Any
     _pool: Any = None
     _connection: Any = None
     """Who lent which connection, as urllib3 notes it."""
@@ -62,6 +66,13 @@ class Head(HTTPResponse):
             raise IncompleteRead(b"", self.length)
         self.close()
         self._pool._put_conn(self._connection)
+
+    def _read_next_chunk_size(self) -> int:
+        """As http.client does, which takes the zeros of a size that is cut off for the last chunk."""
+        line = self.fp.readline(MOST_BYTES)
+        if found := SIZE.fullmatch(line):
+            return int(found[1], 16)
+        raise HTTPException("got a chunk without a size") if line.endswith(b"\n") else IncompleteRead(b"")
 
     def give_up(self) -> None:
         """Close it, and the connection: what is left of the body stands there."""
@@ -100,12 +111,14 @@ def _headers(file: BinaryIO) -> dict[str, str]:
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The lines up to the empty one. Raises HTTPException where there are too many."""
+    """The lines up to the empty one. Raises HTTPException where there are too many, or none is empty."""
     for _ in range(MOST_LINES):
         line = file.readline(MOST_BYTES + 1)
+        if not line:
+            raise IncompleteRead(b"")
         if len(line) > MOST_BYTES:
             raise LineTooLong("header line")
-        if line in (b"\r\n", b"\n", b""):
+        if line in (b"\r\n", b"\n"):
             return
         yield line.decode("latin-1")
     raise HTTPException(f"got more than {MOST_LINES} headers")

@@ -15,7 +15,7 @@ from engine.core.select import Jmes, SelectError
 from engine.core.settle import inside
 from engine.core.template import Template
 from engine.core.values import Duration, Secret, source_text
-from engine.core.wire import Page, Place, Request, request_to
+from engine.core.wire import Page, Place, Request, below, request_to
 from engine.parts.auth._nested import nested, revealed
 from engine.parts.auth._oauth import SIMULATED_LIFE_SECONDS, holds, issued, refused, renew_at
 
@@ -85,7 +85,7 @@ class Login(Auth):
         for word in ("post", "get"):
             path = getattr(self, word)
             if path is not None and not reveal(path).startswith(("http://", "https://")):
-                changes[word] = base_url.rstrip("/") + reveal(path)
+                changes[word] = below(base_url, reveal(path), str(path))
         return self.model_copy(update=changes)
 
     def hosts(self) -> Sequence[str]:

@@ -35,6 +35,7 @@ def _bound(value: Any) -> Any:
 
 NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
 DAY = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])", re.ASCII)
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 SURE = {"integer": NUMBER, "float": NUMBER, "date": DAY, "datetime": DAY}
 """Column type -> the bounds that surely are of it."""
 Bound = Annotated[str | Computed, BeforeValidator(_bound, json_schema_input_type=float | str | Computed)]
@@ -58,6 +59,11 @@ class Range(Rule):
     def _has_a_bound(self) -> Range:
         if self.min is None and self.max is None:
             raise Mistake("value", "a range needs a bound", "write min:, max: or both")
+        low, high = str(self.min), str(self.max)
+        numbers = NUMBER.fullmatch(low) and NUMBER.fullmatch(high) and float(low) > float(high)
+        if numbers or (DATE.fullmatch(low) and DATE.fullmatch(high) and low > high):
+            text = f"no value is at least {low} and at most {high}"
+            raise Mistake("value", text, f"write min: {high}, max: {low}")
         return self
 
     def checks(self, view: View) -> Sequence[Check]:

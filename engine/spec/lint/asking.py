@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from engine.core import template
 from engine.core.credential import EXPOSED, check_address, has_user
 from engine.core.errors import Mistake
+from engine.core.wire import below
+from engine.spec.collect import METHODS
 from engine.spec.lint.look import Found, Look, references_in
 from engine.spec.model import Table
+from engine.spec.read import Loc
 
 
 def assumed_endpoints(look: Look) -> Iterator[Found]:
@@ -22,8 +25,7 @@ def assumed_endpoints(look: Look) -> Iterator[Found]:
 
 def wrong_addresses(look: Look) -> Iterator[Found]:
     """A base address cannot be asked, or an address holds a password; params stand for their defaults."""
-    defaults = {name: param.default for name, param in look.pipeline.params.items()}
-    known = {name: value for name, value in defaults.items() if isinstance(value, str) and "${" not in value}
+    known = _defaults(look)
     for path, text in look.leaves:
         if not isinstance(text, str):
             continue
@@ -37,6 +39,36 @@ def wrong_addresses(look: Look) -> Iterator[Found]:
         except Mistake as mistake:
             if mistake.code in ("address", EXPOSED):  # of names that nobody knows another lint tells
                 yield Found(place, mistake)
+
+
+def wrong_paths(look: Look) -> Iterator[Found]:
+    """A path would run into the name of the host; params stand for their defaults."""
+    known = _defaults(look)
+    for path, text in look.leaves:
+        if path[-1] not in METHODS or not isinstance(text, str) or not _asks(path):
+            continue
+        begins, place, names = text, path, [one.path[:1] for one in references_in(text)]
+        try:
+            if text.startswith("${"):  # what it begins with only a run knows, or the default of a param
+                begins = str(template.render(text, {"param": known}))
+                place = ("params", *names[0], "default") if names else path
+            below("", begins, begins)
+        except Mistake as mistake:
+            if mistake.code == "path":  # of names that nobody knows another lint tells
+                yield Found(place, mistake)
+
+
+def _asks(path: Loc) -> bool:
+    """Whether a method stands here: of an endpoint, of a step of its job, or of a sign-in."""
+    if path[0] == "endpoints":
+        return len(path) == 3 or (len(path) == 5 and path[2] == "job")
+    return path[:2] == ("connection", "auth") and path[-2] == "login"
+
+
+def _defaults(look: Look) -> dict[str, str]:
+    """Param -> its default, where that is a text without names."""
+    defaults = {name: param.default for name, param in look.pipeline.params.items()}
+    return {name: value for name, value in defaults.items() if isinstance(value, str) and "${" not in value}
 
 
 def replaced_by_a_part(look: Look) -> Iterator[Found]:

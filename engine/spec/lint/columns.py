@@ -6,39 +6,29 @@ Polars is loaded only when a page has something to try.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.core import sql
-from engine.core.errors import Json, Mistake, nearest
+from engine.core.errors import Mistake
 from engine.core.kinds import Given, Lookup, Rule, Step, View
 from engine.core.order import Circle, ordered
 from engine.core.sql import Sql
-from engine.core.values import ColumnName, TableName
-from engine.spec.lint.look import Found, Look, leaves
-from engine.spec.model import RAW, Column, Param, Table
-from engine.spec.params import typed
+from engine.spec.lint.charts import wrong_charts
+from engine.spec.lint.constants import constants
+from engine.spec.lint.look import Found, Look, leaves, missing
+from engine.spec.model import RAW, Column, Table
 from engine.spec.read import Loc
 from engine.spec.yamlfile import Node
 
 if TYPE_CHECKING:
     import polars as pl
 
-SAMPLES: Mapping[str, Json] = {
-    "integer": 1,
-    "number": 1.0,
-    "boolean": True,
-    "list": ["x"],
-    "duration": "1d",
-    "rate": "1/s",
-}
-TIME = "2026-01-01"
-"""Stands for a text: it may be compared with texts and with times."""
 Schema = Mapping[str, "pl.DataType"]
+T = TypeVar("T")
 
 
 class Unknown(Exception):
@@ -49,13 +39,13 @@ def wrong_columns(look: Look) -> Iterator[Found]:
     """A column that is not there, or a type that does not fit: in rules, steps, queries, keys and charts."""
     tables = look.pipeline.tables
     if all(surely_suits(look, name) for name in tables):
-        yield from charts(look, {name: declared(table) for name, table in tables.items()})
+        yield from wrong_charts(look, {name: declared(table) for name, table in tables.items()})
     else:
         trial = Trial(look, constants(look))
         for name in in_order(look):
             trial.outputs[name] = trial.table(name, look.pipeline.tables[name])
             yield from trial.take()
-        yield from charts(look, trial.outputs)
+        yield from wrong_charts(look, trial.outputs)
 
 
 def surely_suits(look: Look, name: str) -> bool:
@@ -75,8 +65,8 @@ def _surely_holds(look: Look, rule: Rule, types: Mapping[str, str]) -> bool:
     other = look.pipeline.tables.get(reference.table) if reference else None
     if reference is None or other is None:
         return True
-    theirs = declared(other)
-    return theirs is not None and theirs.get(reference.to) == types[reference.column]
+    theirs, mine = declared(other), types[reference.column]
+    return theirs is not None and mine != "list" and theirs.get(reference.to) == mine
 
 
 def declared(table: Table) -> Mapping[str, str] | None:
@@ -95,14 +85,11 @@ def wrong_keys(look: Look) -> Iterator[Found]:
         named: list[tuple[Loc, str]] = [(("tables", name, "key", n), one) for n, one in enumerate(table.key)]
         if table.deduplicate and table.deduplicate.order_by:
             named.append((("tables", name, "deduplicate", "order_by"), table.deduplicate.order_by))
-        yield from _missing(named, table.columns, f"in {name}")
-
-
-def _missing(named: Sequence[tuple[Loc, str]], columns: Mapping[str, Any], where: str) -> Iterator[Found]:
-    for path, column in named:
-        if column not in columns:
-            message = f'there is no column "{column}" {where}{nearest(column, list(columns))}'
-            yield Found(path, Mistake("unknown-column", message, f"the columns {where} are: {', '.join(columns)}"))
+        yield from missing(named, table.columns, f"in {name}")
+        for path, one in named:
+            if path[2] == "key" and one in table.columns and (kind := table.columns[one].type) in ("list", "json"):
+                text = f"the key {one} is of type {kind}: written in another order it is another row"
+                yield Found(path, Mistake("key-type", text, "name columns that hold one value each"), "warning")
 
 
 @dataclass
@@ -169,8 +156,7 @@ class Trial:
 
         declared = TYPES[column.type] if column.type else None
         assert column.sql
-        if name in self.untyped:
-            self._names((*path, "sql"), column.sql, known)
+        if name in self.untyped and not self._has_types((*path, "sql"), column.sql, known):
             return declared or pl.Null()
         try:
             return sql.computed({str(path[-1]): (column.sql, declared)}, known, self.constants)[str(path[-1])][1]
@@ -182,16 +168,22 @@ class Trial:
     def _query(self, name: str, table: Table) -> Schema | None:
         read = [ref.name for ref in self.look.reads(name)]
         known = {one: columns for one in read if (columns := self.outputs.get(one)) is not None}
-        if not read or len(known) < len(set(read)) or self.untyped & set(read):
+        if not read or len(known) < len(set(read)):
             self.untyped.add(name)
             return None
         assert table.sql
+        path, text = ("tables", name, "sql"), table.sql
+        fewer = {one: with_types(columns) for one, columns in known.items()}
         try:
-            columns = sql.query_type(table.sql, known, self.constants)
-        except Mistake as mistake:
-            self.found.append(Found(("tables", name, "sql"), mistake))
+            columns = self._tried(path, lambda them: sql.query_type(text, them, self.constants), known, fewer)
+        except Unknown:
             return None
-        self.found += _missing(
+        except Mistake as mistake:
+            self.found.append(Found(path, mistake))
+            return None
+        if len(with_types(columns)) < len(columns):
+            self.untyped.add(name)
+        self.found += missing(
             [(("tables", name, "key", n), one) for n, one in enumerate(table.key)], columns, f"in {name}"
         )
         return columns
@@ -199,8 +191,7 @@ class Trial:
     def _condition(self, path: Loc, text: Sql, columns: Schema, name: str) -> None:
         import polars as pl
 
-        if name in self.untyped:
-            self._names(path, text, columns)
+        if name in self.untyped and not self._has_types(path, text, columns):
             return
         try:
             kind = sql.expression(text, columns, self.constants)[1]
@@ -212,20 +203,31 @@ class Trial:
                 Found(path, Mistake("sql-type", f"{text} is no condition", "write what is true or false for each row"))
             )
 
-    def _names(self, path: Loc, text: Sql, columns: Schema) -> None:
-        """Where types are not declared, at least the names are looked at."""
+    def _has_types(self, path: Loc, text: Sql, columns: Schema) -> bool:
+        """Whether the types of all columns that it names are known; what is not there is told."""
         try:
-            self.found += _missing([(path, one) for one in sorted(sql.columns_of(text))], columns, "here")
+            names = sorted(sql.columns_of(text))
         except Mistake as mistake:
             self.found.append(Found(path, mistake))
+            return False
+        unknown = list(missing([(path, one) for one in names], columns, "here"))
+        self.found += unknown
+        return not unknown and self._are_typed(path, names, columns)
+
+    def _are_typed(self, path: Loc, names: Iterable[str], columns: Schema) -> bool:
+        if set(names) <= set(with_types(columns)):
+            return True
+        self._untried(path)
+        return False
 
     def _rule(self, path: Loc, rule: Rule, columns: Schema, name: str) -> None:
         import polars as pl
 
         try:
-            unknown = list(_missing([(path, one) for one in rule.uses()], columns, "here"))
+            unknown = list(missing([(path, one) for one in rule.uses()], columns, "here"))
             self.found += [replace(one, path=self._spot(path, one.mistake)) for one in unknown]
-            if unknown or name in self.untyped:
+            fits_all = rule.suits({}) and not rule.refers()
+            if unknown or not (fits_all or self._are_typed(path, rule.uses(), columns)):
                 return
             view = View(columns, self.constants, datetime(2026, 1, 1, tzinfo=UTC))
             rule.checks(view)
@@ -234,44 +236,70 @@ class Trial:
             rule.verdict(
                 empty.select(one.alias(it) for it, one in wanted.items()).row(0, named=True) if wanted else {}, view
             )
-            self._reference(path, rule, columns)
+            self._reference(path, rule, columns, name)
         except Mistake as mistake:
             self._blame(path, mistake, rule, columns)
 
-    def _reference(self, path: Loc, rule: Rule, columns: Schema) -> None:
+    def _reference(self, path: Loc, rule: Rule, columns: Schema, name: str) -> None:
         import polars as pl
 
         reference = rule.refers()
-        theirs = self.outputs.get(reference.table) if reference else None
+        theirs = {**self.outputs, name: columns}.get(reference.table) if reference else None
         if reference is None or theirs is None:
             return
-        unknown = list(_missing([((*path, "to"), reference.to)], theirs, f"in {reference.table}"))
+        unknown = list(missing([((*path, "to"), reference.to)], theirs, f"in {reference.table}"))
         self.found += unknown
         mine = columns[reference.column]
         kind = mine.inner if isinstance(mine, pl.List) else mine
-        if not unknown and reference.table not in self.untyped and kind != theirs[reference.to]:
+        if not unknown and theirs[reference.to] not in (kind, pl.Null):
             message = f"{reference.column} and {reference.table}.{reference.to} are of different types"
-            self.found.append(Found(path, Mistake("column-type", message, "give both the same type")))
+            is_list = isinstance(theirs[reference.to], pl.List)
+            fix = "refer to a column of one value a row" if is_list else "give both the same type"
+            self.found.append(Found(path, Mistake("column-type", message, fix)))
 
     def _steps(self, name: str, table: Table, columns: Schema) -> Schema | None:
         """The columns behind all steps."""
-        if not table.enrich:
-            return columns
-        import polars as pl
-
-        rows = pl.LazyFrame(schema=dict(columns))
         for number, step in enumerate(table.enrich):
-            before = dict(rows.collect_schema())
-            view = View(before, self.constants, datetime(2026, 1, 1, tzinfo=UTC))
+            path = ("tables", name, "enrich", number, type(step).word)
             try:
-                rows = step.apply(rows, Given(view, self._rows, self._file))
-                rows.collect_schema()
+                columns = self._tried(path, partial(self._step, step), columns, with_types(columns))
             except Unknown:
                 return None
             except Mistake as mistake:
-                if name not in self.untyped or mistake.code == "unknown-column":
-                    self._blame(("tables", name, "enrich", number, type(step).word), mistake, step, before)
+                self._blame(path, mistake, step, columns)
                 return None
+        return columns
+
+    def _tried(self, path: Loc, make: Callable[[T], Schema], columns: T, typed: T) -> Schema:
+        """What is made of these columns; of those without a type it is not known, and noted. Raises Mistake, Unknown.
+
+        A column without a type fits everything here, so only what goes wrong without such columns too is a mistake.
+        """
+        import polars as pl
+
+        if typed == columns:
+            return make(columns)
+        made, wrong = _attempt(make, columns)
+        sure, also = _attempt(make, typed)
+        if wrong and (wrong.code == "unknown-column" or (also and _said(also) == _said(wrong))):
+            raise wrong
+        if also:
+            self._untried(path)
+        if wrong:
+            raise Unknown
+        return {**dict.fromkeys(made, pl.Null()), **sure}
+
+    def _untried(self, path: Loc) -> None:
+        """Note what rests on a column without a type."""
+        text = "this uses a column without a type, so it is tried only when it runs"
+        self.found.append(Found(path, Mistake("untyped", text, "write the type of each column it uses"), "note"))
+
+    def _step(self, step: Step, columns: Schema) -> Schema:
+        """The columns behind a step."""
+        import polars as pl
+
+        view = View(columns, self.constants, datetime(2026, 1, 1, tzinfo=UTC))
+        rows = step.apply(pl.LazyFrame(schema=dict(columns)), Given(view, self._rows, self._file))
         return dict(rows.collect_schema())
 
     def _rows(self, name: str) -> pl.LazyFrame:
@@ -329,42 +357,23 @@ def _below(node: Node, name: str) -> Loc | None:
     return (name,) if name in children else None
 
 
-def charts(look: Look, outputs: Mapping[str, Mapping[str, object] | None]) -> Iterator[Found]:
-    """A chart or another setting of a report names a column that its table does not have."""
-    for name, output in look.pipeline.reports.items():
-        sheets: Mapping[str, TableName] = getattr(output, "sheets", {})
-        for path, model in _models(output, ("reports", name, type(output).word)):
-            table = getattr(model, "table", None) or sheets.get(getattr(model, "sheet", ""))
-            columns = outputs.get(table) if isinstance(table, TableName) else None
-            if columns is not None:
-                named = [(place, text) for place, text in leaves(model, path) if isinstance(text, ColumnName)]
-                yield from _missing(named, columns, f"in {table}")
+def with_types(columns: Schema) -> Schema:
+    """The columns whose type is known."""
+    import polars as pl
+
+    return {name: kind for name, kind in columns.items() if kind != pl.Null}
 
 
-def _models(value: Any, path: Loc) -> Iterator[tuple[Loc, BaseModel]]:
-    if isinstance(value, BaseModel):
-        yield path, value
-        for name, info in type(value).model_fields.items():
-            yield from _models(getattr(value, name), (*path, info.alias or name))
-    elif isinstance(value, (list, tuple)):
-        for number, one in enumerate(value):
-            yield from _models(one, (*path, number))
+def _attempt(make: Callable[[T], Schema], columns: T) -> tuple[Schema, Mistake | None]:
+    try:
+        return make(columns), None
+    except Mistake as mistake:
+        return {}, mistake
 
 
-def constants(look: Look) -> dict[str, object]:
-    """`run.*` and `param.*` with values of their types."""
-    run: dict[str, object] = {"run.started_at": datetime(2026, 1, 1, tzinfo=UTC), "run.id": "run"}
-    return {**run, **{f"param.{name}": _sample(param) for name, param in look.pipeline.params.items()}}
-
-
-def _sample(param: Param) -> object:
-    for value in (param.default, param.example):
-        if value is not None and "${" not in str(value):
-            try:
-                return typed(param, value)
-            except Mistake:  # names.wrong_defaults tells of it
-                break
-    return SAMPLES.get(param.type, TIME)
+def _said(mistake: Mistake) -> str:
+    """What is wrong, without the name that may have been meant."""
+    return str(mistake).partition(";")[0]
 
 
 def in_order(look: Look) -> Sequence[str]:

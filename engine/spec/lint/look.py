@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from engine.core import select, sql
-from engine.core.errors import Mark, Mistake, Severity
+from engine.core.errors import Mark, Mistake, Severity, nearest
 from engine.core.kinds import Part
 from engine.core.select import Jmes
 from engine.core.settle import Choice, Settling
@@ -134,6 +134,15 @@ def _gather(value: Any, path: Loc, found: list[tuple[Loc, Any]]) -> None:
             _gather(one, (*path, number), found)
     else:
         found.append((path, value))
+
+
+def missing(named: Iterable[tuple[Loc, str]], columns: Iterable[str], where: str) -> Iterator[Found]:
+    """The named columns that are not there."""
+    known = list(columns)
+    for path, column in named:
+        if column not in known:
+            message = f'there is no column "{column}" {where}{nearest(column, known)}'
+            yield Found(path, Mistake("unknown-column", message, f"the columns {where} are: {', '.join(known)}"))
 
 
 P = TypeVar("P", bound=Part)

@@ -1,4 +1,4 @@
-"""Lints of what is read from an answer: roots that it does not have, headers that are never found, a bare `null`."""
+"""Lints of paths: roots that no answer has, headers that are never found, a bare `null`, lists for one value."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from engine.spec.read import Loc
 
 ANSWER = ("answer", "headers", "status")
 PAGE = (*ANSWER, "rows", "last", "link", "window")
+SINGLE = ("string", "integer", "float", "boolean", "datetime", "date")
+LISTS = ("projection", "filter_projection", "value_projection", "flatten", "multi_select_list")
 UNDECODED = ("headers", "status")
 
 
@@ -42,6 +44,16 @@ def nulls_without_backticks(look: Look) -> Iterator[Found]:
     for path, text in look.settled:
         if isinstance(text, select.Jmes) and (mistake := select.bare(text, "null")):
             yield Found(path, mistake, "warning")
+
+
+def lists_as_one_value(look: Look) -> Iterator[Found]:
+    """A path that gives a list where the type of its column wants one value: each row that has one is set apart."""
+    for name, table in look.pipeline.tables.items():
+        for column, said in table.columns.items():
+            if said.type in SINGLE and select.compile(said.path).tree["type"] in LISTS:
+                text = f"{said.path} gives a list, and {column} is of type {said.type}: each row with one is set apart"
+                fix = f"write type: list, or take one of them: {said.path} | [0]"
+                yield Found(("tables", name, "columns", column, "path"), Mistake("list", text, fix), "warning")
 
 
 def _reads(look: Look) -> Iterator[tuple[Loc, select.Jmes, Sequence[str]]]:
